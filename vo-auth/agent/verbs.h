@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/* verbs.h - what an agent can be asked: one table, one frame in, one frame out. No sockets here. */
+#ifndef VO_AUTH_AGENT_VERBS_H
+#define VO_AUTH_AGENT_VERBS_H
+
+#include "libxos/env/env.h"
+#include "vo-auth/agent/identity.h"
+#include "vo-auth/agent/lock.h"
+#include "vo-auth/agent/login_ssh.h"
+#include "vo-auth/agent/renew.h"
+
+#define AGENT_FRAME_BYTES_MAX ((size_t)256 << 10)
+#define AGENT_SOCKET_BYTES_MAX 107 /* a path that a Unix socket can have */
+
+/* All that an agent knows. Empty but for env: {.env = …}. */
+struct agent_state {
+    struct xos_env *env;
+    struct identity identity;
+    struct lock lock;
+    struct renew renew;
+};
+
+/* Asks an ssh-agent; the answer comes later. */
+typedef int (*verbs_ssh_f)(void *arg, const struct login_ssh_ask *ask, struct xos_error *err);
+
+/* Wipe what the state knows: nobody is logged in, nothing is locked. */
+void verbs_wipe(struct agent_state *s);
+
+/* Take what a login or a renewal brought, and plan the next renewal. */
+int verbs_install(struct agent_state *s, const struct identity_offer *offer, struct xos_error *err);
+
+/* Run one request. Appends the answer's frame and returns true; false: `ssh` was asked, and the
+ * answer is yet to be made by one of the three below. A request's bytes may hold a passphrase: they
+ * are wiped when it has been read. */
+bool verbs_run(struct agent_state *s, uint8_t *frame, size_t len, verbs_ssh_f ssh, void *arg,
+               struct xos_buf *answer);
+
+void verbs_answer_keys(struct xos_buf *answer, const struct ssh_agent_keys *keys);
+void verbs_answer_proof(struct xos_buf *answer, const uint8_t key[static XOS_KEY_PUBLIC_BYTES],
+                        struct xos_slice ssh_key, struct xos_slice signature);
+void verbs_answer_error(struct xos_buf *answer, const struct xos_error *why);
+
+#endif
