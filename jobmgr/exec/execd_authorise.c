@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jobmgr/exec/execd_authorise.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+int execd_authorise(const struct execd_request *request, struct execd_identity *out,
+                    struct xos_error *err)
+{
+    if (geteuid() == 0)
+        return xos_fail(err, XOS_DENIED, "%s: this xos-execd is root and has no check of grants",
+                        request->unit);
+    *out = (struct execd_identity){0};
+    (void)snprintf(out->user, sizeof(out->user), "uid-%u", (unsigned)geteuid());
+    return 0;
+}

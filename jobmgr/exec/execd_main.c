@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+/* xos-execd: the only part of XOS that is root on a worker, and small enough to be read in an hour.
+ *
+ * It has no network. One user (xosd's uid, SO_PEERCRED) may send it packets of one fixed binary
+ * format (execd_wire); five verbs. START is a flat list of steps (execd_start): authorise, new?,
+ * identity, ledger, cgroups, directory with its lock held, spool, scratch, socket, order, shim. The
+ * ledger is written before anything of the unit exists and removed when nothing of it does, so that
+ * an execd that dies at any point leaves nothing that LIST does not find.
+ *
+ * xosd is only a pipe: START is judged by execd_authorise, which checks the user's own signature.
+ * What is executed is xos-shim and xos-init from the directory of this very program, never a path
+ * from a request; the job's command is executed by the init after it has taken the user's uid,
+ * which comes from the uid table here (idmap), lies in the reserved range, and is never 0.
+ *
+ * Shims do not depend on it. It may be killed and started again at any time: it keeps nothing in
+ * memory but open directories.
+ *
+ * Without root the same program runs as the one user: no uid table, no cgroups, no namespaces. */
+#include "jobmgr/exec/execd.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop;
+
+static void on_stop(int number)
+{
+    (void)number;
+    stop = 1;
+}
+
+enum option_key {
+    OPT_SOCKET = 256,
+    OPT_RUN,
+    OPT_SPOOL,
+    OPT_SCRATCH,
+    OPT_IDMAP,
+    OPT_CGROUP,
+    OPT_BIND,
+    OPT_PEER_UID,
+    OPT_PEER_GID,
+    OPT_SHIM_UID,
+    OPT_SHIM_GID
+};
+
+static const struct argp_option options[] = {
+    {"socket", OPT_SOCKET, "PATH", 0, "where to listen", 0},
+    {"run", OPT_RUN, "DIR", 0, "units' directories", 0},
+    {"spool", OPT_SPOOL, "DIR", 0, "units' output", 0},
+    {"scratch", OPT_SCRATCH, "DIR", 0, "units' working directories", 0},
+    {"idmap", OPT_IDMAP, "FILE", 0, "table of uids (as root)", 0},
+    {"cgroup", OPT_CGROUP, "NAME", 0, "parent of the units' cgroups", 0},
+    {"bind", OPT_BIND, "DIR", 0, "a mount that units see too (up to 8 times)", 0},
+    {"peer-uid", OPT_PEER_UID, "UID", 0, "who may ask", 0},
+    {"peer-gid", OPT_PEER_GID, "GID", 0, "who may read records and output", 0},
+    {"shim-uid", OPT_SHIM_UID, "UID", 0, "what shims become", 0},
+    {"shim-gid", OPT_SHIM_GID, "GID", 0, "what shims become", 0},
+    {0},
+};
+
+static uint32_t parse_id(const char *text, struct argp_state *state)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (errno || *end || end == text || value >= UINT32_MAX)
+        argp_error(state, "not a numeric id: %s", text);
+    return (uint32_t)value;
+}
+
+static void add_bind(struct execd_conf *c, const char *path, struct argp_state *state)
+{
+    for (int i = 0; i < EXECD_BINDS_MAX; i++)
+        if (!c->binds[i]) {
+            c->binds[i] = path;
+            return;
+        }
+    argp_error(state, "more than EXECD_BINDS_MAX (%d) --bind", EXECD_BINDS_MAX);
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct execd_conf *c = state->input;
+    const struct {
+        int key;
+        const char **to;
+    } texts[] = {{OPT_SOCKET, &c->socket},   {OPT_RUN, &c->run},     {OPT_SPOOL, &c->spool},
+                 {OPT_SCRATCH, &c->scratch}, {OPT_IDMAP, &c->idmap}, {OPT_CGROUP, &c->cgroup}};
+    const struct {
+        int key;
+        uint32_t *to;
+    } ids[] = {{OPT_PEER_UID, &c->peer_uid},
+               {OPT_PEER_GID, &c->peer_gid},
+               {OPT_SHIM_UID, &c->shim_uid},
+               {OPT_SHIM_GID, &c->shim_gid}};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (texts[i].key == key) {
+            *texts[i].to = text;
+            return 0;
+        }
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        if (ids[i].key == key) {
+            *ids[i].to = parse_id(text, state);
+            return 0;
+        }
+    if (key == OPT_BIND) {
+        add_bind(c, text, state);
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+/* The directory of this program: the others that it starts lie beside it. */
+static int own_directory(char path[static PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    if (n <= 0)
+        return -1;
+    path[n] = 0;
+    *strrchr(path, '/') = 0;
+    return 0;
+}
+
+static void handle_signals(void)
+{
+    struct sigaction ends = {.sa_handler = on_stop};
+    (void)sigaction(SIGTERM, &ends, NULL);
+    (void)sigaction(SIGINT, &ends, NULL);
+    /* Shims are children, nobody waits for them: their records say how they ended. */
+    struct sigaction reaped = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
+    (void)sigaction(SIGCHLD, &reaped, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+int main(int argc, char **argv)
+{
+    static char programs[PATH_MAX];
+    static const struct argp argp = {options, parse, NULL, "Start and clear away units.", 0, 0, 0};
+    struct xos_error err = {0};
+    struct execd *e = NULL;
+    struct execd_conf conf = {.socket = "/run/xos-execd/socket",
+                              .run = "/run/xos-execd",
+                              .spool = "/var/lib/xos/spool",
+                              .scratch = "/var/lib/xos/scratch",
+                              .idmap = "/var/lib/xos/uids",
+                              .cgroup = "xos",
+                              .peer_uid = geteuid(),
+                              .peer_gid = getegid(),
+                              .shim_uid = geteuid(),
+                              .shim_gid = getegid(),
+                              .authorise = execd_authorise,
+                              .programs = programs};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &conf) != 0)
+        return 2;
+    (void)umask(0);
+    handle_signals();
+    if (own_directory(programs) < 0)
+        return 1;
+    if (execd_new(&e, &conf, &err) < 0 || execd_run(e, &stop, &err) < 0) {
+        fprintf(stderr, "xos-execd: %s\n", err.text);
+        execd_free(e);
+        return 1;
+    }
+    execd_free(e);
+    return 0;
+}
