@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jobmgr/jobmgr.h"
+
+#include "jobmgr/service/head.h"
+#include "jobmgr/service/worker.h"
+#include "libxos/base/alloc.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct xos_migration migrations[] = {
+    {1, "jobs, their events, and the units of this worker",
+     "CREATE TABLE job (number INTEGER PRIMARY KEY, user_name TEXT NOT NULL,"
+     " done INTEGER NOT NULL, ended_ms INTEGER NOT NULL) STRICT;"
+     "CREATE INDEX job_live ON job (done, ended_ms);"
+     "CREATE TABLE event (job INTEGER NOT NULL, sequence INTEGER NOT NULL, data BLOB NOT NULL,"
+     " PRIMARY KEY (job, sequence)) STRICT;"
+     "CREATE TABLE operation (id BLOB PRIMARY KEY, job INTEGER NOT NULL) STRICT;"
+     "CREATE TABLE unit (exec_id TEXT PRIMARY KEY, head TEXT NOT NULL, user_name TEXT NOT NULL,"
+     " start BLOB NOT NULL, ended BLOB, told INTEGER NOT NULL) STRICT;"
+     "CREATE INDEX unit_live ON unit (told);",
+     NULL, NULL},
+};
+
+struct jobmgr {
+    struct jobmgr_config config;
+    struct xos_store *store;
+    struct xos_watch *delivery;
+    struct head *head;
+    struct worker *worker;
+};
+
+static void on_delivery(int fd, unsigned what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct jobmgr *j = arg;
+    xos_store_deliver(j->store);
+}
+
+struct gathering {
+    const struct jobmgr *jobs;
+    struct place_node *out;
+    size_t count;
+};
+
+static int gather(void *arg, const struct discovery_node *found)
+{
+    struct gathering *g = arg;
+    struct place_node *n = &g->out[g->count];
+    memset(n, 0, sizeof(*n));
+    (void)snprintf(n->node, sizeof(n->node), "%s", found->node);
+    (void)snprintf(n->institution, sizeof(n->institution), "%s", found->institution);
+    n->all = (struct claim_need){found->cpus, found->mem_bytes, found->gpus};
+    n->free = (struct claim_need){found->cpus_free, found->mem_free_bytes, found->gpus_free};
+    return ++g->count == HEAD_CANDIDATES_MAX;
+}
+
+/* Discovery's picture of this very node may be old; its own claims are not. */
+static void correct_own(const struct gathering *g)
+{
+    for (size_t i = 0; g->jobs->worker && i < g->count; i++)
+        if (strcmp(g->out[i].node, g->jobs->config.node) == 0)
+            claim_free_now(g->jobs->worker->claims, &g->out[i].free);
+}
+
+static int candidates(void *arg, const char *need, struct place_node *out, size_t *count,
+                      struct xos_error *err)
+{
+    struct jobmgr *j = arg;
+    struct gathering g = {.jobs = j, .out = out};
+    if (discovery_query(j->config.discovery, need, gather, &g, err) < 0)
+        return -1;
+    correct_own(&g);
+    *count = g.count;
+    return 0;
+}
+
+static int check_spec(void *arg, const struct job_spec *spec, struct xos_error *err)
+{
+    (void)arg;
+    return discovery_check(spec->need, spec->prefer, spec->want, err);
+}
+
+static int open_store(struct jobmgr *j, struct xos_error *err)
+{
+    struct xos_store_config store = {.url = j->config.store_url,
+                                     .name = "jobs",
+                                     .migrations = migrations,
+                                     .count = sizeof(migrations) / sizeof(migrations[0]),
+                                     .env = xos_loop_env(j->config.loop)};
+    if (xos_store_open(&j->store, &store, err) < 0)
+        return -1;
+    return xos_watch_new(&j->delivery, j->config.loop, xos_store_fd(j->store), XOS_READABLE,
+                         on_delivery, j, err);
+}
+
+static int start_worker(struct jobmgr *j, struct xos_error *err)
+{
+    const struct jobmgr_config *c = &j->config;
+    struct worker_config w = {
+        .loop = c->loop,
+        .rpc = c->rpc,
+        .store = j->store,
+        .node = c->node,
+        .institution = c->institution,
+        .execd_path = c->execd_path,
+        .run_dir = c->run_dir,
+        .spool_dir = c->spool_dir,
+        .limits = {.node = {c->cpus, c->mem_bytes, c->gpus}, .units_per_user = c->units_per_user},
+        .output_bytes_max = c->output_bytes_max,
+    };
+    return worker_new(&j->worker, &w, err);
+}
+
+static int start_head(struct jobmgr *j, struct xos_error *err)
+{
+    const struct jobmgr_config *c = &j->config;
+    struct head_config h = {
+        .loop = c->loop,
+        .rpc = c->rpc,
+        .store = j->store,
+        .node = c->node,
+        .institution = c->institution,
+        .candidates = candidates,
+        .check = check_spec,
+        .arg = j,
+        .jobs_per_user = c->jobs_per_user,
+    };
+    return head_new(&j->head, &h, err);
+}
+
+int jobmgr_new(struct jobmgr **out, const struct jobmgr_config *config, struct xos_error *err)
+{
+    struct jobmgr *j = xos_alloc(sizeof(*j));
+    if (!j)
+        return xos_fail(err, XOS_NOMEM, "job service");
+    j->config = *config;
+    if (open_store(j, err) < 0 || (config->worker && start_worker(j, err) < 0) ||
+        (config->head && start_head(j, err) < 0)) {
+        jobmgr_free(j);
+        return xos_wrap(err, "job service");
+    }
+    *out = j;
+    return 0;
+}
+
+void jobmgr_limits(struct jobmgr *j, uint32_t jobs_per_user, uint32_t units_per_user)
+{
+    j->config.jobs_per_user = jobs_per_user;
+    j->config.units_per_user = units_per_user;
+    if (j->head)
+        head_limits(j->head, jobs_per_user);
+    if (j->worker)
+        worker_limits(j->worker, units_per_user);
+}
+
+void jobmgr_free(struct jobmgr *j)
+{
+    if (!j)
+        return;
+    xos_watch_free(j->delivery);
+    xos_store_close(j->store);
+    head_free(j->head);
+    worker_free(j->worker);
+    xos_free(j);
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/* head.h - the owner of its institution's jobs: carries out what jobmgr/core/job.h decides.
+ *
+ * Each job has a queue of actions. Those that stand in front and are JOURNAL go to the store in one
+ * batch; what stands behind them waits until the batch is durable: persist first, send second. Who
+ * watches a job hears an event when it is durable, and from no other place. */
+#ifndef XOS_JOBMGR_SERVICE_HEAD_H
+#define XOS_JOBMGR_SERVICE_HEAD_H
+
+#include "jobmgr/core/place.h"
+#include "jobmgr/core/spec.h"
+#include "libxos/net/rpc.h"
+#include "libxos/store/store.h"
+
+#include <uthash.h>
+
+#define HEAD_CALL_TIMEOUT_MS 5000
+#define HEAD_SIGNAL_AGAIN_MS 1000
+#define HEAD_ORPHAN_MS 30000        /* a foreground job whose client is gone gets TERM */
+#define HEAD_ORPHAN_PTY_MS 86400000 /* … with a terminal it is kept */
+#define HEAD_LIST_MAX 1000          /* jobs in one answer */
+
+#define HEAD_CANDIDATES_MAX 1024
+
+struct head_config {
+    struct xos_loop *loop;
+    struct xos_rpc *rpc;
+    struct xos_store *store;
+    const char *node;        /* borrowed */
+    const char *institution; /* borrowed */
+    /* Which nodes meet the need: fills out[0 … *count-1]. XOS_INVALID: the expression is wrong. */
+    int (*candidates)(void *arg, const char *need, struct place_node *out, size_t *count,
+                      struct xos_error *err);
+    /* Is what a specification asks for well formed? */
+    int (*check)(void *arg, const struct job_spec *spec, struct xos_error *err);
+    void *arg;
+    uint32_t jobs_per_user; /* live ones; 0: no bound */
+};
+
+struct head;
+int head_new(struct head **out, const struct head_config *config, struct xos_error *err);
+void head_limits(struct head *h, uint32_t jobs_per_user);
+void head_free(struct head *h);
+
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+/* owned.h - one live job of a head with all that hangs on it. Private to head*.c. */
+#ifndef XOS_JOBMGR_SERVICE_OWNED_H
+#define XOS_JOBMGR_SERVICE_OWNED_H
+
+#include "jobmgr/service/head.h"
+
+struct watcher {
+    struct xos_call *call;
+    struct owned *job;
+    uint64_t after;  /* events up to this one were sent */
+    bool submitting; /* answered with the job's id when SUBMITTED is durable */
+    bool stays;      /* wants the events that follow */
+    struct watcher *prev, *next;
+};
+
+struct owned {
+    struct head *head;
+    struct job *job;
+    int64_t number;
+    struct job_spec *spec;
+    struct xos_buf spec_bytes, grant;
+    struct xos_id operation; /* of the user's submit; see head_operation */
+    bool has_operation;
+    struct job_actions queue; /* not yet carried out: from `done_actions` on */
+    size_t done_actions;
+    struct batch *batch; /* on its way to the store */
+    struct watcher *watchers;
+    struct xos_timer *retry, *orphan, *again;
+    struct xos_task run;
+    struct report *reports; /* of workers: answered when their event is durable */
+    unsigned calls;         /* of ours, under way */
+    UT_hash_handle hh;      /* by job->id */
+    UT_hash_handle by_operation;
+};
+
+struct head {
+    struct head_config config;
+    struct xos_loop *loop;
+    struct xos_env *env;
+    struct xos_rpc *rpc;
+    struct xos_store *store;
+    struct owned *jobs;
+    struct owned *operations; /* the same jobs, those that were submitted under an operation id */
+    int64_t last_number;
+    struct xos_timer *hold;
+    struct place_node *candidates; /* HEAD_CANDIDATES_MAX, for one placement */
+};
+
+int owned_new(struct owned **out, struct head *h, int64_t number, struct xos_slice spec,
+              struct xos_slice grant, struct xos_error *err);
+void owned_free(struct owned *o);
+int owned_step(struct owned *o, const struct job_input *in, struct xos_error *err);
+void owned_orphan_check(struct owned *o);
+struct owned *owned_find(struct head *h, const char *id);
+void owned_drop(struct owned *o); /* out of the tables, and freed */
+
+/* head_store.c */
+struct batch; /* events of one job, on their way to the store */
+int head_number_of(const struct head *h, const char *id, int64_t *number);
+int head_load(struct head *h, struct xos_error *err);
+int head_journal(struct owned *o, size_t first, size_t count, struct xos_error *err);
+void owned_journalled(struct owned *o, const struct batch *b, const struct xos_error *result);
+int head_each_event(struct head *h, int64_t job, uint64_t after,
+                    int (*each)(void *arg, struct xos_slice bytes, struct xos_error *err),
+                    void *arg, struct xos_error *err);
+int head_past_job(struct head *h, const char *id, struct job **out, struct job_spec **spec,
+                  struct xos_error *err);
+
+struct batch_event {
+    uint64_t sequence;
+    enum job_event_kind kind;
+    struct xos_buf bytes;
+};
+
+struct batch {
+    struct owned *job;
+    int64_t number;
+    char user[JOB_NAME_MAX];
+    struct xos_id operation;
+    bool has_operation;
+    int64_t ended_ms;
+    size_t count;
+    struct batch_event events[];
+};
+
+/* head_watch.c */
+int watcher_add(struct owned *o, struct xos_call *call, bool submitting, bool stays, uint64_t after,
+                struct xos_error *err);
+void watchers_tell(struct owned *o, const struct batch *b);
+void watchers_fail(struct owned *o, const struct xos_error *why);
+void watchers_free(struct owned *o);
+int watch_past(struct head *h, struct xos_call *call, const char *id, uint64_t after, bool stays,
+               struct xos_error *err);
+
+/* head_list.c */
+void head_serve_list(void *service, struct xos_call *call);
+
+/* head_verbs.c */
+void reports_answer(struct owned *o, const struct job_action *x);
+void reports_free(struct owned *o);
+extern const struct xos_verb head_verbs[];
+extern const size_t head_verb_count;
+
+#endif

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/* unit.h - one unit on this worker, from the owner's START until the owner has its end.
+ *
+ *     SAVING    its record goes to the store
+ *     ORDERING  xos-execd was asked to start it
+ *     LIVE      its shim was started; connected, or trying to
+ *     ENDING    the end is known and goes to the store
+ *     TELLING   the end is safe; the owner is told until it answers
+ *     GONE      the owner has it: shim, directory and record go away
+ *
+ * What the worker must not forget is in the store and in the shim. A restarted xosd reads the
+ * records, asks execd which units there are, and goes on from what the two say together. */
+#ifndef XOS_JOBMGR_SERVICE_UNIT_H
+#define XOS_JOBMGR_SERVICE_UNIT_H
+
+#include "jobmgr/core/claim.h"
+#include "jobmgr/core/event.h"
+#include "jobmgr/exec/shim_wire.h"
+#include "jobmgr/service/packet.h"
+
+#include <uthash.h>
+
+#define UNIT_REPORT_TIMEOUT_MS 5000
+#define UNIT_REPORT_AGAIN_MS 1000
+#define UNIT_CONNECT_AGAIN_MS 50 /* a shim that was just started, or a busy machine */
+#define UNIT_CONNECT_TRIES_MAX 200
+#define UNIT_LEAVE_MS 1000 /* a shim that was told to leave is looked for again after this */
+#define UNIT_FOREGROUND_STEP_BYTES ((uint64_t)1 << 20) /* news of progress that the shim gets */
+
+struct worker;
+struct attach;
+struct job_spec;
+struct execd_entry;
+
+enum worker_unit_state {
+    WORKER_UNIT_SAVING,
+    WORKER_UNIT_ORDERING,
+    WORKER_UNIT_LIVE,
+    WORKER_UNIT_ENDING,
+    WORKER_UNIT_TELLING,
+    WORKER_UNIT_GONE,
+};
+
+/* What is told to the owner; the numbers are on the wire. */
+enum unit_report {
+    UNIT_REPORT_NONE,
+    UNIT_REPORT_STARTED,
+    UNIT_REPORT_SUSPENDED,
+    UNIT_REPORT_RESUMED,
+    UNIT_REPORT_ENDED
+};
+
+struct unit {
+    struct worker *worker;
+    char exec_id[EXEC_UNIT_BYTES]; /* inria-1042.3.1: job, unit, epoch */
+    char job[JOB_NAME_MAX];
+    uint32_t number;
+    uint64_t epoch;
+    char head[JOB_NAME_MAX];
+    char user[JOB_NAME_MAX];
+    char vo[JOB_NAME_MAX];
+    struct xos_buf start; /* the StartPb, as it came */
+    struct job_spec *spec;
+    enum worker_unit_state state;
+    struct packet *shim;
+    struct xos_timer *timer; /* connect again, report again */
+    unsigned tries;
+    bool known; /* status came at least once from the shim */
+    struct shim_status status;
+    uint64_t out_bytes, err_bytes, dropped_bytes;
+    uint64_t told_out, told_err; /* of FOREGROUND */
+    bool foreground;
+    struct unit_exit exit;
+    struct xos_pending *report; /* under way */
+    enum unit_report reporting; /* its kind */
+    enum unit_report reported;  /* what the owner knows */
+    int32_t kill_signal;        /* asked for before the shim was there */
+    uint64_t kill_grace_ms;
+    struct attach *attached;
+    UT_hash_handle hh; /* by exec_id */
+};
+
+/* A new unit from its StartPb bytes (copied), not yet saved. */
+int unit_new(struct unit **out, struct worker *w, struct xos_slice start, const char *head,
+             struct xos_error *err);
+void unit_free(struct unit *u);
+
+void unit_begin(struct unit *u);                                   /* save, order, connect … */
+void unit_resume(struct unit *u, const struct execd_entry *found); /* after a restart */
+void unit_signal(struct unit *u, int32_t signal, uint64_t grace_ms);
+void unit_fence(struct unit *u, uint64_t deadline_ms);
+
+/* The head's name for it, and the exec id of a job's unit under an epoch. */
+int unit_exec_id(char out[static EXEC_UNIT_BYTES], const char *job, uint32_t unit, uint64_t epoch,
+                 struct xos_error *err);
+
+/* For attach.c: a frame to the shim; dropped when there is none, the caller asks again. */
+void unit_tell_shim(struct unit *u, enum shim_type type, uint64_t a, uint64_t b, uint64_t c,
+                    struct xos_slice data);
+void unit_progress(struct unit *u); /* a client acknowledged output */
+
+#endif

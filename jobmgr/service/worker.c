@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jobmgr/service/worker.h"
+
+#include "jobmgr/core/spec.h"
+#include "jobmgr/jobmgr.pb-c.h"
+#include "libxos/base/alloc.h"
+#include "libxos/base/telemetry.h"
+#include "libxos/wire/pb.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WORKER_UNITS_PER_CLAIM_MAX JOB_UNITS_MAX
+
+struct unit *worker_find(const struct worker *w, const char *job, uint32_t unit)
+{
+    struct unit *best = NULL;
+    for (struct unit *u = w->units; u; u = u->hh.next)
+        if (u->number == unit && strcmp(u->job, job) == 0 && (!best || u->epoch > best->epoch))
+            best = u;
+    return best;
+}
+
+void worker_forget(struct worker *w, struct unit *u)
+{
+    HASH_DEL(w->units, u);
+    unit_free(u);
+}
+
+static void worker_add(struct worker *w, struct unit *u)
+{
+    HASH_ADD(hh, w->units, exec_id, sizeof(u->exec_id), u);
+}
+
+static void metrics(const struct worker *w)
+{
+    xos_metric_set(XOS_M_CLAIMS, NULL, (double)claim_count(w->claims));
+    xos_metric_set(XOS_M_UNITS, "live", (double)HASH_COUNT(w->units));
+}
+
+/* Claims without a unit end by themselves. */
+static void on_expire(void *arg)
+{
+    struct worker *w = arg;
+    uint64_t now = xos_env_boot_ms(w->env), next;
+    size_t ended = claim_expire(w->claims, now, &next);
+    if (ended) {
+        xos_metric_add(XOS_M_CLAIMS_LOST, NULL, ended);
+        xos_log(XOS_EV_CLAIM_LOST, "claims=%zu", ended);
+    }
+    metrics(w);
+    if (next != UINT64_MAX)
+        xos_timer_set(w->expire, next - now + 1);
+}
+
+static bool text_take(ProtobufCBinaryData from, char *to, size_t size)
+{
+    if (from.len >= size || (from.len && memchr(from.data, 0, from.len)))
+        return false;
+    if (from.len)
+        memcpy(to, from.data, from.len);
+    to[from.len] = '\0';
+    return true;
+}
+
+/* ---- claims
+ * ------------------------------------------------------------------------------------------- */
+
+static int claim_fill(struct claim *c, const Xos__Job__ClaimPb *m, const char *head,
+                      struct xos_error *err)
+{
+    *c = (struct claim){
+        .epoch = m->epoch, .need = {m->cpus, m->mem_bytes, m->gpus}, .fenced = m->fenced != 0};
+    if (!text_take(m->job, c->id.job, sizeof(c->id.job)) ||
+        !text_take(m->user, c->user, sizeof(c->user)))
+        return xos_fail(err, XOS_INVALID, "a name in the claim is too long or not text");
+    if (m->n_units == 0 || m->n_units > WORKER_UNITS_PER_CLAIM_MAX || m->epoch == 0)
+        return xos_fail(err, XOS_INVALID, "a claim of %zu units", m->n_units);
+    (void)snprintf(c->head, sizeof(c->head), "%s", head);
+    return 0;
+}
+
+static void serve_claim(void *service, struct xos_call *call)
+{
+    struct worker *w = service;
+    struct xos_error err = {0};
+    struct claim c;
+    struct xos_buf body = XOS_BUF(64);
+    Xos__Job__ClaimedPb answer = XOS__JOB__CLAIMED_PB__INIT;
+    Xos__Job__ClaimPb *m = xos_pb_unpack(&xos__job__claim_pb__descriptor, xos_call_body(call),
+                                         XOS_BODY_BYTES_MAX, XOS_PB_TOLERANT, &err);
+    answer.hold_ms = CLAIM_HOLD_MS;
+    on_expire(w); /* after a pause: what is over is not granted or started on */
+    if (!w->listed)
+        xos_fail(&err, XOS_UNAVAILABLE, "the node is still finding its units");
+    if (err.code || !m || claim_fill(&c, m, xos_call_caller(call)->name, &err) < 0 ||
+        claim_grant(w->claims, &c, m->units, m->n_units, xos_env_boot_ms(w->env), &err) < 0 ||
+        xos_pb_pack(&answer, &body, &err) < 0)
+        xos_call_fail(call, &err);
+    else
+        xos_call_answer(call, (struct xos_slice){body.data, body.len});
+    xos_pb_free(m);
+    xos_buf_free(&body);
+    on_expire(w);
+}
+
+/* Renews one claim, and tells the shim of a fenced unit its new deadline. */
+static bool hold_one(struct worker *w, const Xos__Job__HeldPb *h, const char *head, bool probe)
+{
+    struct xos_error err;
+    struct claim_id id = {.unit = h->unit};
+    if (!text_take(h->job, id.job, sizeof(id.job)))
+        return false;
+    const struct claim *c = claim_get(w->claims, &id);
+    if (probe)
+        return c && c->epoch == h->epoch;
+    if (claim_renew(w->claims, &id, h->epoch, head, xos_env_boot_ms(w->env), &err) < 0)
+        return false;
+    struct unit *u = c->fenced ? worker_find(w, id.job, id.unit) : NULL;
+    if (u && u->epoch == h->epoch)
+        unit_fence(u, c->deadline_ms);
+    return true;
+}
+
+static void serve_hold(void *service, struct xos_call *call)
+{
+    struct worker *w = service;
+    struct xos_error err = {0};
+    struct xos_buf body = XOS_BUF(XOS_BODY_BYTES_MAX);
+    Xos__Job__HoldAnswerPb answer = XOS__JOB__HOLD_ANSWER_PB__INIT;
+    Xos__Job__HoldPb *m = xos_pb_unpack(&xos__job__hold_pb__descriptor, xos_call_body(call),
+                                        XOS_BODY_BYTES_MAX, XOS_PB_TOLERANT, &err);
+    if (m && !w->listed) {
+        xos_pb_free(m);
+        xos_fail(&err, XOS_UNAVAILABLE, "the node is still finding its units");
+        xos_call_fail(call, &err);
+        return;
+    }
+    if (m)
+        answer.unknown = xos_alloc_array(m->n_held, sizeof(*answer.unknown));
+    for (size_t i = 0; answer.unknown && i < m->n_held; i++)
+        if (!hold_one(w, m->held[i], xos_call_caller(call)->name, m->probe != 0))
+            answer.unknown[answer.n_unknown++] = m->held[i];
+    if (m && !answer.unknown)
+        xos_fail(&err, XOS_NOMEM, "claims");
+    if (err.code == XOS_NONE && xos_pb_pack(&answer, &body, &err) == 0)
+        xos_call_answer(call, (struct xos_slice){body.data, body.len});
+    else
+        xos_call_fail(call, &err);
+    xos_free(answer.unknown);
+    xos_pb_free(m);
+    xos_buf_free(&body);
+}
+
+static void serve_release(void *service, struct xos_call *call)
+{
+    struct worker *w = service;
+    struct xos_error err = {0};
+    Xos__Job__ReleasePb *m = xos_pb_unpack(&xos__job__release_pb__descriptor, xos_call_body(call),
+                                           XOS_BODY_BYTES_MAX, XOS_PB_TOLERANT, &err);
+    for (size_t i = 0; m && i < m->n_held; i++) {
+        struct claim_id id = {.unit = m->held[i]->unit};
+        const struct claim *c =
+            text_take(m->held[i]->job, id.job, sizeof(id.job)) ? claim_get(w->claims, &id) : NULL;
+        if (c && !c->running && strcmp(c->head, xos_call_caller(call)->name) == 0)
+            claim_release(w->claims, &id, m->held[i]->epoch);
+    }
+    if (m)
+        xos_call_answer(call, (struct xos_slice){NULL, 0});
+    else
+        xos_call_fail(call, &err);
+    xos_pb_free(m);
+    metrics(w);
+}
+
+/* ---- units
+ * -------------------------------------------------------------------------------------------- */
+
+static int unit_admit(struct worker *w, struct unit *u, const char *head, struct xos_error *err)
+{
+    struct claim_id id = {.unit = u->number};
+    memcpy(id.job, u->job, sizeof(id.job));
+    const struct claim *c = claim_get(w->claims, &id);
+    if (!c || c->epoch != u->epoch || strcmp(c->head, head) != 0)
+        return xos_fail(err, XOS_STALE, "unit %s is not claimed here by %s", u->exec_id, head);
+    return claim_start(w->claims, &id, u->epoch, err);
+}
+
+static void serve_start(void *service, struct xos_call *call)
+{
+    struct worker *w = service;
+    struct xos_error err = {0};
+    struct unit *u = NULL, *known;
+    const char *head = xos_call_caller(call)->name;
+    on_expire(w);
+    if (!w->listed)
+        xos_fail(&err, XOS_UNAVAILABLE, "the node is still finding its units");
+    if (err.code || unit_new(&u, w, xos_call_body(call), head, &err) < 0) {
+        xos_call_fail(call, &err);
+        return;
+    }
+    HASH_FIND(hh, w->units, u->exec_id, sizeof(u->exec_id), known);
+    if (known) {
+        unit_free(u); /* asked again: it is under way */
+    } else if (unit_admit(w, u, head, &err) < 0) {
+        unit_free(u);
+        xos_call_fail(call, &err);
+        return;
+    } else {
+        worker_add(w, u);
+        attach_unpark(w, u);
+        unit_begin(u);
+    }
+    xos_call_answer(call, (struct xos_slice){NULL, 0});
+    metrics(w);
+}
+
+static void serve_signal(void *service, struct xos_call *call)
+{
+    struct worker *w = service;
+    struct xos_error err = {0};
+    char job[JOB_NAME_MAX];
+    Xos__Job__UnitSignalPb *m = xos_pb_unpack(&xos__job__unit_signal_pb__descriptor,
+                                              xos_call_body(call), 1024, XOS_PB_TOLERANT, &err);
+    struct unit *u = m && text_take(m->job, job, sizeof(job)) ? worker_find(w, job, m->unit) : NULL;
+    if (m && (!u || u->epoch != m->epoch || strcmp(u->head, xos_call_caller(call)->name) != 0))
+        xos_fail(&err, XOS_NOT_FOUND, "no such unit here");
+    else if (u)
+        unit_signal(u, m->signal, m->grace_ms);
+    xos_pb_free(m);
+    if (err.code)
+        xos_call_fail(call, &err);
+    else
+        xos_call_answer(call, (struct xos_slice){NULL, 0});
+}
+
+static const struct xos_verb verbs[] = {
+    {"claim.grant", serve_claim, XOS_VERB_NODE},     {"claim.hold", serve_hold, XOS_VERB_NODE},
+    {"claim.release", serve_release, XOS_VERB_NODE}, {"unit.start", serve_start, XOS_VERB_NODE},
+    {"unit.signal", serve_signal, XOS_VERB_NODE},    {"unit.attach", attach_serve, XOS_VERB_STREAM},
+};
+
+/* ---- after a restart
+ * ------------------------------------------------------------------------------------ */
+
+static int take_record(struct worker *w, struct xos_rows *rows, struct xos_error *err)
+{
+    struct unit *u = NULL;
+    if (unit_new(&u, w, xos_rows_blob(rows, 1), xos_rows_text(rows, 0), err) < 0)
+        return -1;
+    if (!xos_rows_null(rows, 2)) {
+        Xos__Job__ExitPb *m = xos_pb_unpack(&xos__job__exit_pb__descriptor, xos_rows_blob(rows, 2),
+                                            1024, XOS_PB_TOLERANT, err);
+        int rc = m ? unit_exit_take(m, &u->exit, err) : -1;
+        xos_pb_free(m);
+        if (rc < 0) {
+            unit_free(u);
+            return -1;
+        }
+    }
+    worker_add(w, u);
+    return 0;
+}
+
+static int load_records(struct worker *w, struct xos_error *err)
+{
+    struct xos_rows *rows = NULL;
+    int got, rc = 0;
+    if (xos_tx_query(&rows, xos_store_reader(w->store),
+                     "SELECT head, start, ended FROM unit WHERE told = 0", XOS_V(), err) < 0)
+        return -1;
+    while (rc == 0 && (got = xos_rows_next(rows, err)) != 0)
+        rc = got < 0 ? -1 : take_record(w, rows, err);
+    xos_rows_free(rows);
+    return rc < 0 ? xos_wrap(err, "units of before") : 0;
+}
+
+/* A unit that runs keeps what it was given, whatever the limits say today. */
+static void claim_back(struct worker *w, const struct unit *u)
+{
+    struct xos_error err;
+    struct claim c = {.id.unit = u->number,
+                      .epoch = u->epoch,
+                      .need = {u->spec->cpus, u->spec->mem_bytes, u->spec->gpus},
+                      .deadline_ms = u->status.deadline_ms,
+                      .fenced = u->spec->fenced,
+                      .running = true};
+    memcpy(c.id.job, u->job, sizeof(c.id.job));
+    memcpy(c.user, u->user, sizeof(c.user));
+    memcpy(c.head, u->head, sizeof(c.head));
+    if (u->exit.how == UNIT_END_NONE && claim_restore(w->claims, &c, &err) < 0)
+        xos_log_error(XOS_EV_UNIT, &err, "unit=%s", u->exec_id);
+}
+
+static void ask_list(struct worker *w, const char *after);
+
+static void on_killed(void *arg, const struct xos_error *result, const struct execd_answer *answer,
+                      size_t bytes)
+{
+    (void)arg;
+    (void)answer;
+    (void)bytes;
+    if (result->code)
+        xos_log_error(XOS_EV_UNIT, result, "a unit without a record");
+}
+
+/* No record that still is to be told: nobody will ever ask for its end. */
+static void clear_stray(struct worker *w, const struct execd_entry *e)
+{
+    struct xos_error err;
+    struct execd_request r = {.verb = EXECD_KILL, .flags = EXECD_FORCE};
+    struct execd_request gone = {.verb = EXECD_REMOVE, .flags = EXECD_KEEP_SPOOL};
+    bool live = e->state == EXECD_UNIT_LIVE;
+    if (live)
+        xos_log(XOS_EV_UNIT_LOST, "unit=%.*s reason=\"no record of it\"", EXEC_UNIT_BYTES, e->unit);
+    memcpy(r.unit, e->unit, sizeof(r.unit));
+    memcpy(gone.unit, e->unit, sizeof(gone.unit));
+    if ((live && execd_link_ask(w->execd, &r, &(struct execd_blobs){0}, on_killed, w, &err) < 0) ||
+        execd_link_ask(w->execd, &gone, &(struct execd_blobs){0}, on_killed, w, &err) < 0)
+        xos_log_error(XOS_EV_UNIT, &err, "unit=%.*s", EXEC_UNIT_BYTES, e->unit);
+}
+
+/* Records that no page of the list had: never started, or all over and only to be told. */
+static void resume_rest(struct worker *w)
+{
+    struct unit *u, *after;
+    w->listed = true;
+    HASH_ITER (hh, w->units, u, after) {
+        if (u->state == WORKER_UNIT_SAVING) {
+            claim_back(w, u);
+            unit_resume(u, NULL);
+        }
+    }
+    metrics(w);
+}
+
+static void on_list(void *arg, const struct xos_error *result, const struct execd_answer *answer,
+                    size_t bytes)
+{
+    struct worker *w = arg;
+    struct execd_entry e = {0};
+    if (result->code != XOS_NONE) {
+        xos_timer_set(w->list_again, WORKER_LIST_AGAIN_MS);
+        return;
+    }
+    assert(bytes == sizeof(*answer) + answer->count * sizeof(e));
+    for (uint32_t i = 0; i < answer->count; i++) {
+        struct unit *u;
+        memcpy(&e, (const uint8_t *)answer + sizeof(*answer) + i * sizeof(e), sizeof(e));
+        HASH_FIND(hh, w->units, e.unit, sizeof(e.unit), u);
+        if (!u) {
+            clear_stray(w, &e);
+        } else {
+            claim_back(w, u);
+            unit_resume(u, &e);
+        }
+    }
+    if (answer->more && answer->count)
+        ask_list(w, e.unit);
+    else
+        resume_rest(w);
+}
+
+static void ask_list(struct worker *w, const char *after)
+{
+    struct xos_error err = {0};
+    struct execd_request r = {.verb = EXECD_LIST};
+    if (after)
+        memcpy(r.unit, after, sizeof(r.unit));
+    if (execd_link_ask(w->execd, &r, &(struct execd_blobs){0}, on_list, w, &err) < 0)
+        xos_timer_set(w->list_again, WORKER_LIST_AGAIN_MS);
+}
+
+static void on_probe(void *arg, const struct xos_error *result, const struct execd_answer *answer,
+                     size_t bytes)
+{
+    struct worker *w = arg;
+    (void)bytes;
+    if (result->code != XOS_NONE) {
+        xos_timer_set(w->list_again, WORKER_LIST_AGAIN_MS);
+        return;
+    }
+    w->isolated = answer->isolation >= EXECD_CGROUP1;
+    ask_list(w, NULL);
+}
+
+static void on_list_again(void *arg)
+{
+    struct worker *w = arg;
+    struct xos_error err = {0};
+    struct execd_request r = {.verb = EXECD_PROBE};
+    if (execd_link_ask(w->execd, &r, &(struct execd_blobs){0}, on_probe, w, &err) < 0)
+        xos_timer_set(w->list_again, WORKER_LIST_AGAIN_MS);
+}
+
+int worker_new(struct worker **out, const struct worker_config *config, struct xos_error *err)
+{
+    struct worker *w = xos_alloc(sizeof(*w));
+    if (!w)
+        return xos_fail(err, XOS_NOMEM, "worker");
+    w->config = *config;
+    w->loop = config->loop;
+    w->env = xos_loop_env(config->loop);
+    w->rpc = config->rpc;
+    w->store = config->store;
+    if (claim_table_new(&w->claims, &config->limits, err) < 0 ||
+        execd_link_new(&w->execd, w->loop, config->execd_path, err) < 0 ||
+        xos_timer_new(&w->expire, w->loop, on_expire, w, err) < 0 ||
+        xos_timer_new(&w->list_again, w->loop, on_list_again, w, err) < 0 ||
+        load_records(w, err) < 0 ||
+        xos_rpc_serve(w->rpc, verbs, sizeof(verbs) / sizeof(verbs[0]), w, err) < 0) {
+        worker_free(w);
+        return xos_wrap(err, "worker");
+    }
+    xos_timer_set(w->list_again, 0);
+    *out = w;
+    return 0;
+}
+
+void worker_limits(struct worker *w, uint32_t units_per_user)
+{
+    w->config.limits.units_per_user = units_per_user;
+    claim_table_limits(w->claims, &w->config.limits);
+}
+
+void worker_free(struct worker *w)
+{
+    if (!w)
+        return;
+    while (w->units)
+        worker_forget(w, w->units);
+    attach_free_rest(w);
+    execd_link_free(w->execd);
+    claim_table_free(w->claims);
+    xos_timer_free(w->expire);
+    xos_timer_free(w->list_again);
+    xos_free(w);
+}
