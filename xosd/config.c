@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "xosd/config.h"
+
+#include "libxos/base/telemetry.h"
+#include "libxos/base/units.h"
+#include "libxos/env/env.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define GIB (UINT64_C(1) << 30)
+
+static const struct xos_conf_key keys[] = {
+    {"node", "name", XOS_CONF_TEXT, "n1.local", 0, 0, "this node's name: NODE.INSTITUTION"},
+    {"node", "roles", XOS_CONF_TEXT, "head worker", 0, 0,
+     "what it does: any of head worker storage gateway"},
+    {"node", "cpus", XOS_CONF_NUMBER, "0", 0, 65536, "cpus to give to units; 0: all there are"},
+    {"node", "mem", XOS_CONF_SIZE, "0", 0, 0, "memory to give to units; 0: all there is"},
+    {"node", "state", XOS_CONF_TEXT, "/var/lib/xos", 0, 0, "what must survive a restart"},
+    {"node", "run", XOS_CONF_TEXT, "/run/xos", 0, 0, "sockets"},
+    {"net", "socket", XOS_CONF_TEXT, NULL, 0, 0,
+     "where local commands connect; unset: xosd.sock in [node] run"},
+    {"net", "http", XOS_CONF_TEXT, "127.0.0.1:7403", 0, 0,
+     "where /metrics and /healthz are served: ADDRESS:PORT, or off"},
+    {"store", "url", XOS_CONF_TEXT, NULL, 0, 0,
+     "sqlite:PATH or postgresql://…; unset: jobs.db in [node] state"},
+    {"exec", "socket", XOS_CONF_TEXT, "/run/xos-execd/socket", 0, 0, "of xos-execd"},
+    {"exec", "run", XOS_CONF_TEXT, "/run/xos-execd", 0, 0, "xos-execd's --run"},
+    {"exec", "spool", XOS_CONF_TEXT, NULL, 0, 0,
+     "xos-execd's --spool; unset: spool in [node] state"},
+    {"limits", "output_per_unit", XOS_CONF_SIZE, "1GiB", 1 << 20, 0,
+     "output kept per unit and stream; more is dropped and counted"},
+    {"limits", "jobs_per_user", XOS_CONF_NUMBER, "10000", 0, 10000000,
+     "live jobs of one user at this head; 0: no bound"},
+    {"limits", "units_per_user", XOS_CONF_NUMBER, "0", 0, 4096,
+     "units of one user on this node; 0: no bound"},
+    {"log", "level", XOS_CONF_TEXT, "info", 0, 0, "error, warning, notice, info or debug"},
+};
+#define KEYS (sizeof(keys) / sizeof(keys[0]))
+
+const struct xos_conf_key *config_key(size_t i)
+{
+    return i < KEYS ? &keys[i] : NULL;
+}
+
+static int text_copy(char *to, size_t size, const char *from, const char *what,
+                     struct xos_error *err)
+{
+    if (strnlen(from, size) >= size)
+        return xos_fail(err, XOS_LIMIT, "%s is longer than %zu bytes", what, size - 1);
+    memcpy(to, from, strlen(from) + 1);
+    return 0;
+}
+
+/* The given text, or BASE/NAME when there is none. */
+static int text_or(char *to, size_t size, const char *given, const char *prefix, const char *base,
+                   const char *name, const char *what, struct xos_error *err)
+{
+    char preset[CONFIG_TEXT_MAX * 2];
+    (void)snprintf(preset, sizeof(preset), "%s%s/%s", prefix, base, name);
+    return text_copy(to, size, given ? given : preset, what, err);
+}
+
+static int parse_roles(struct config *c, const char *text, struct xos_error *err)
+{
+    const struct {
+        const char *name;
+        bool *flag;
+    } roles[] = {{"head", &c->head},
+                 {"worker", &c->worker},
+                 {"storage", &c->storage},
+                 {"gateway", &c->gateway}};
+    while (*(text += strspn(text, " ,"))) {
+        size_t n = strcspn(text, " ,"), i = 0;
+        while (i < 4 && (strlen(roles[i].name) != n || strncmp(roles[i].name, text, n) != 0))
+            i++;
+        if (i == 4)
+            return xos_fail(err, XOS_INVALID,
+                            "[node] roles: \"%.*s\" is none of head worker storage gateway", (int)n,
+                            text);
+        *roles[i].flag = true;
+        text += n;
+    }
+    return 0;
+}
+
+static int parse_name(struct config *c, const char *name, struct xos_error *err)
+{
+    const char *dot = strrchr(name, '.');
+    if (!dot || dot == name || !dot[1])
+        return xos_fail(err, XOS_INVALID,
+                        "[node] name: \"%.60s\" is not NODE.INSTITUTION, as n1.inria", name);
+    if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != strlen(name))
+        return xos_fail(err, XOS_INVALID,
+                        "[node] name: \"%.60s\" has more than a-z, 0-9, '.', '_' and '-'", name);
+    if (text_copy(c->institution, sizeof(c->institution), dot + 1, "[node] name", err) < 0)
+        return -1;
+    return text_copy(c->node, sizeof(c->node), name, "[node] name", err);
+}
+
+static int parse_http(struct config *c, const char *text, struct xos_error *err)
+{
+    const char *colon = strrchr(text, ':');
+    uint64_t port = 0;
+    if (strcmp(text, "off") == 0)
+        return 0;
+    if (!colon || colon == text || (size_t)(colon - text) >= sizeof(c->http_host))
+        return xos_fail(err, XOS_INVALID, "[net] http: \"%.60s\" is neither ADDRESS:PORT nor off",
+                        text);
+    if (xos_parse_u64(colon + 1, 0, 65535, &port, err) < 0)
+        return xos_wrap(err, "[net] http");
+    memcpy(c->http_host, text, (size_t)(colon - text));
+    c->http_port = (unsigned)port;
+    return 0;
+}
+
+static int fill_paths(struct config *c, const struct xos_conf *conf, struct xos_error *err)
+{
+    const char *state = xos_conf_text(conf, "node", "state");
+    const char *run = xos_conf_text(conf, "node", "run");
+    if (text_copy(c->state_dir, sizeof(c->state_dir), state, "[node] state", err) < 0 ||
+        text_copy(c->run_dir, sizeof(c->run_dir), run, "[node] run", err) < 0 ||
+        text_or(c->socket, sizeof(c->socket), xos_conf_text(conf, "net", "socket"), "", run,
+                "xosd.sock", "[net] socket", err) < 0 ||
+        text_or(c->store_url, sizeof(c->store_url), xos_conf_text(conf, "store", "url"),
+                "sqlite:", state, "jobs.db", "[store] url", err) < 0 ||
+        text_copy(c->execd_socket, sizeof(c->execd_socket), xos_conf_text(conf, "exec", "socket"),
+                  "[exec] socket", err) < 0 ||
+        text_copy(c->execd_run, sizeof(c->execd_run), xos_conf_text(conf, "exec", "run"),
+                  "[exec] run", err) < 0)
+        return -1;
+    return text_or(c->spool_dir, sizeof(c->spool_dir), xos_conf_text(conf, "exec", "spool"), "",
+                   state, "spool", "[exec] spool", err);
+}
+
+static int fill(struct config *c, const struct xos_conf *conf, struct xos_error *err)
+{
+    c->cpus = (uint32_t)xos_conf_number(conf, "node", "cpus");
+    c->mem_bytes = xos_conf_number(conf, "node", "mem");
+    c->output_bytes_max = xos_conf_number(conf, "limits", "output_per_unit");
+    c->jobs_per_user = (uint32_t)xos_conf_number(conf, "limits", "jobs_per_user");
+    c->units_per_user = (uint32_t)xos_conf_number(conf, "limits", "units_per_user");
+    c->log_level = xos_log_level_find(xos_conf_text(conf, "log", "level"));
+    if (c->log_level < 0)
+        return xos_fail(err, XOS_INVALID,
+                        "[log] level: \"%.40s\" is none of error warning notice "
+                        "info debug",
+                        xos_conf_text(conf, "log", "level"));
+    if (parse_name(c, xos_conf_text(conf, "node", "name"), err) < 0 ||
+        parse_roles(c, xos_conf_text(conf, "node", "roles"), err) < 0 ||
+        parse_http(c, xos_conf_text(conf, "net", "http"), err) < 0)
+        return -1;
+    return fill_paths(c, conf, err);
+}
+
+int config_parse(struct config *out, const char *text, const char *source, struct xos_error *err)
+{
+    struct xos_conf *conf = NULL;
+    struct config c = {0};
+    if (xos_conf_parse(&conf, keys, KEYS, text, source, err) < 0)
+        return -1;
+    int rc = fill(&c, conf, err);
+    xos_conf_free(conf);
+    if (rc < 0)
+        return xos_wrap(err, "%s", source);
+    *out = c;
+    return 0;
+}
+
+int config_read(struct config *out, struct xos_env *env, const char *path, struct xos_error *err)
+{
+    struct xos_buf text = XOS_BUF(XOS_CONF_BYTES_MAX);
+    const char *slash = strrchr(path, '/');
+    char dir[CONFIG_TEXT_MAX] = ".";
+    if (slash && (size_t)(slash - path) < sizeof(dir))
+        (void)snprintf(dir, sizeof(dir), "%.*s/", (int)(slash - path), path);
+    int fd = xos_env_dir_open(env, dir, err);
+    int rc = fd < 0 ? -1 : xos_env_file_read(env, fd, slash ? slash + 1 : path, &text, err);
+    xos_env_close(env, fd);
+    if (rc < 0)
+        xos_wrap(err, "configuration %s", path);
+    else if (text.len && memchr(text.data, 0, text.len))
+        rc = xos_fail(err, XOS_INVALID, "%s: has a NUL byte", path);
+    else
+        rc = config_parse(out, text.len ? (const char *)text.data : "", path, err);
+    xos_buf_free(&text);
+    return rc;
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+/* xosd - the daemon of a node.
+ *
+ * It parses bytes from the network and from local processes, and is never root. It holds no unit:
+ * those hang on their shims, which xos-execd starts; xosd may be killed, upgraded or starved, and
+ * finds its units again (jobmgr/service/worker). What it owns as a head is in its store, as events,
+ * and is folded from there again (jobmgr/service/head).
+ *
+ * One thread runs one loop; the store has a writer thread of its own. Tour: config (xosd.conf),
+ * node (services in their order), gate (who is asking), web (/metrics, /healthz). */
+#include "libxos/base/telemetry.h"
+#include "libxos/base/units.h"
+#include "libxos/base/version.h"
+#include "libxos/net/notify.h"
+#include "xosd/config.h"
+#include "xosd/node.h"
+
+#include <argp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAIN_DOCUMENT_BYTES_MAX (1 << 20)
+
+const char *argp_program_version;
+
+struct options {
+    const char *config;
+    const char *document;
+    bool check;
+};
+
+enum { OPT_PRINT_DOCS = 256, OPT_CHECK };
+
+static const struct argp_option option_table[] = {
+    {"config", 'c', "FILE", 0, "configuration (/etc/xos/xosd.conf)", 0},
+    {"check", OPT_CHECK, NULL, 0, "read the configuration, say what is wrong with it, and end", 0},
+    {"print-docs", OPT_PRINT_DOCS, "metrics|log|config", 0, "print a reference as Markdown", 0},
+    {0},
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct options *o = state->input;
+    if (key == 'c')
+        o->config = text;
+    else if (key == OPT_PRINT_DOCS)
+        o->document = text;
+    else if (key == OPT_CHECK)
+        o->check = true;
+    else
+        return ARGP_ERR_UNKNOWN;
+    return 0;
+}
+
+static int config_document(struct xos_buf *out, struct xos_error *err)
+{
+    if (xos_buf_add_text(out,
+                         "# xosd.conf\n\nPrinted by `xosd --print-docs config`.\n\n"
+                         "| section | key | default | meaning |\n|---|---|---|---|\n",
+                         err) < 0)
+        return -1;
+    for (size_t i = 0; config_key(i); i++) {
+        const struct xos_conf_key *k = config_key(i);
+        if (xos_buf_addf(out, err, "| %s | %s | %s | %s |\n", k->section, k->key,
+                         k->preset ? k->preset : "", k->meaning) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int print_document(const char *name)
+{
+    static const struct {
+        const char *name;
+        int (*print)(struct xos_buf *out, struct xos_error *err);
+    } documents[] = {{"metrics", xos_metrics_document},
+                     {"log", xos_events_document},
+                     {"config", config_document}};
+    struct xos_buf text = XOS_BUF(MAIN_DOCUMENT_BYTES_MAX);
+    struct xos_error err = {0};
+    for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++)
+        if (strcmp(documents[i].name, name) == 0 && documents[i].print(&text, &err) == 0) {
+            (void)fwrite(text.data, 1, text.len, stdout);
+            xos_buf_free(&text);
+            return 0;
+        }
+    fprintf(stderr, "xosd: --print-docs knows metrics, log and config, not \"%s\"\n", name);
+    return 2;
+}
+
+struct daemon {
+    const struct options *options;
+    struct xos_loop *loop;
+    struct xos_notify *notify;
+    struct xos_signal *term, *interrupt, *hangup;
+    struct node *node;
+};
+
+static void on_stop(int number, void *arg)
+{
+    struct daemon *d = arg;
+    (void)number;
+    xos_notify_say(d->notify, "STOPPING=1");
+    xos_loop_stop(d->loop);
+}
+
+/* A file that is wrong changes nothing. */
+static void on_reload(int number, void *arg)
+{
+    struct daemon *d = arg;
+    struct config config;
+    struct xos_error err = {0};
+    (void)number;
+    xos_notify_say(d->notify, "RELOADING=1");
+    if (config_read(&config, xos_env_posix(), d->options->config, &err) < 0 ||
+        node_reload(d->node, &config, &err) < 0)
+        xos_log_error(XOS_EV_RELOAD_FAILED, &err, "file=%s", d->options->config);
+    else
+        xos_log(XOS_EV_RELOAD, "file=%s", d->options->config);
+    xos_notify_say(d->notify, "READY=1");
+}
+
+static int start(struct daemon *d, const struct config *config, struct xos_error *err)
+{
+    const char *watchdog = getenv("WATCHDOG_USEC");
+    uint64_t usec = 0;
+    if (watchdog && xos_parse_u64(watchdog, 0, UINT64_MAX, &usec, err) < 0)
+        return xos_wrap(err, "WATCHDOG_USEC");
+    if (xos_loop_new(&d->loop, xos_env_posix(), err) < 0 ||
+        xos_notify_new(&d->notify, d->loop, getenv("NOTIFY_SOCKET"), usec, err) < 0 ||
+        xos_signal_new(&d->term, d->loop, SIGTERM, on_stop, d, err) < 0 ||
+        xos_signal_new(&d->interrupt, d->loop, SIGINT, on_stop, d, err) < 0 ||
+        xos_signal_new(&d->hangup, d->loop, SIGHUP, on_reload, d, err) < 0)
+        return -1;
+    return node_new(&d->node, d->loop, config, err);
+}
+
+static int serve(const struct options *options, const struct config *config, struct xos_error *err)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct daemon d = {.options = options};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    int rc = start(&d, config, err);
+    if (rc == 0) {
+        xos_notify_say(d.notify, "READY=1");
+        rc = xos_loop_run(d.loop, err);
+        xos_log(XOS_EV_STOP, "node=%s", config->node);
+    }
+    node_free(d.node);
+    xos_notify_free(d.notify);
+    xos_signal_free(d.term);
+    xos_signal_free(d.interrupt);
+    xos_signal_free(d.hangup);
+    xos_loop_free(d.loop);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {option_table, parse, NULL, "The daemon of an XOS node.",
+                                     NULL,         NULL,  NULL};
+    struct options options = {.config = "/etc/xos/xosd.conf"};
+    struct config config;
+    struct xos_error err = {0};
+    argp_program_version = xos_version;
+    argp_err_exit_status = 2;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
+        return 2;
+    if (options.document)
+        return print_document(options.document);
+    if (config_read(&config, xos_env_posix(), options.config, &err) < 0) {
+        fprintf(stderr, "xosd: %s\n", err.text);
+        return 2;
+    }
+    if (options.check)
+        return 0;
+    xos_log_threshold((enum xos_log_level)config.log_level);
+    if (serve(&options, &config, &err) < 0) {
+        xos_log_error(XOS_EV_FATAL, &err, "node=%s", config.node);
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "xosd/node.h"
+
+#include "discovery/discovery.h"
+#include "jobmgr/jobmgr.h"
+#include "libxos/base/alloc.h"
+#include "libxos/base/telemetry.h"
+#include "libxos/base/version.h"
+#include "libxos/net/local.h"
+#include "libxos/wire/pb.h"
+#include "xosd/gate.h"
+#include "xosd/web.h"
+#include "xosd/xosd.pb-c.h"
+
+#include <string.h>
+
+#define NODE_DISK_CHECK_MS 10000
+#define NODE_DISK_FREE_MIN 0.05 /* below it the node is not well */
+
+struct node {
+    struct xos_loop *loop;
+    struct xos_env *env;
+    struct config config;
+    struct gate gate;
+    struct xos_id boot_id;
+    struct discovery *discovery;
+    struct xos_rpc *rpc;
+    struct jobmgr *jobs;
+    struct xos_local *local;
+    struct web *web;
+    struct xos_timer *disk;
+    double disk_free;
+};
+
+/* ---- what anybody may ask
+ * ------------------------------------------------------------------------------- */
+
+static void serve_hello(void *service, struct xos_call *call)
+{
+    const struct node *n = service;
+    struct xos_buf body = XOS_BUF(1024);
+    struct xos_error err = {0};
+    Xos__Node__HelloPb m = XOS__NODE__HELLO_PB__INIT;
+    m.node = xos_pb_text(n->config.node);
+    m.institution = xos_pb_text(n->config.institution);
+    m.boot_id = xos_pb_bytes((struct xos_slice){n->boot_id.bytes, XOS_ID_BYTES});
+    m.protocol = XOS_PROTOCOL_VERSION;
+    m.release = xos_pb_text(xos_version);
+    if (xos_pb_pack(&m, &body, &err) < 0)
+        xos_call_fail(call, &err);
+    else
+        xos_call_answer(call, (struct xos_slice){body.data, body.len});
+    xos_buf_free(&body);
+}
+
+static const struct xos_verb verbs[] = {{"node.hello", serve_hello, XOS_VERB_OPEN}};
+
+static bool healthy(void *arg, struct xos_buf *out)
+{
+    const struct node *n = arg;
+    struct xos_error err;
+    if (n->disk_free >= NODE_DISK_FREE_MIN)
+        return true;
+    (void)xos_buf_addf(out, &err, "disk: %.1f %% free under %s\n", n->disk_free * 100,
+                       n->config.state_dir);
+    return false;
+}
+
+static void on_disk(void *arg)
+{
+    struct node *n = arg;
+    struct xos_error err;
+    struct xos_disk disk;
+    int dir = xos_env_dir_open(n->env, n->config.state_dir, &err);
+    if (dir >= 0 && xos_env_disk_free(n->env, dir, &disk, &err) == 0)
+        n->disk_free = disk.free_ratio;
+    xos_env_close(n->env, dir);
+    xos_metric_set(XOS_M_DISK_FREE_RATIO, n->config.state_dir, n->disk_free);
+    xos_timer_set(n->disk, NODE_DISK_CHECK_MS);
+}
+
+/* ---- start, step by step
+ * --------------------------------------------------------------------------------- */
+
+static int start_identity(struct node *n, struct xos_error *err)
+{
+    struct xos_user who;
+    if (xos_env_user(n->env, &who, err) < 0)
+        return -1;
+    if (who.uid == 0)
+        return xos_fail(err, XOS_DENIED,
+                        "xosd parses bytes from the network and is never root: "
+                        "start it as the user xos");
+    gate_init(&n->gate, who.uid, who.login, n->config.institution);
+    return xos_env_random(n->env, n->boot_id.bytes, sizeof(n->boot_id.bytes), err);
+}
+
+static int start_discovery(struct node *n, struct xos_error *err)
+{
+    struct discovery_config c = {.env = n->env,
+                                 .node = n->config.node,
+                                 .institution = n->config.institution,
+                                 .root = "/",
+                                 .state_dir = n->config.state_dir,
+                                 .cpus = n->config.cpus,
+                                 .mem_bytes = n->config.mem_bytes};
+    return discovery_new(&n->discovery, &c, err);
+}
+
+static int start_rpc(struct node *n, struct xos_error *err)
+{
+    struct xos_rpc_config c = {.node = n->config.node,
+                               .institution = n->config.institution,
+                               .boot_id = n->boot_id,
+                               .gate = gate_check,
+                               .arg = &n->gate};
+    if (xos_rpc_new(&n->rpc, n->loop, &c, err) < 0)
+        return -1;
+    return xos_rpc_serve(n->rpc, verbs, sizeof(verbs) / sizeof(verbs[0]), n, err);
+}
+
+static int start_jobs(struct node *n, struct xos_error *err)
+{
+    struct discovery_node own;
+    discovery_own(n->discovery, &own);
+    struct jobmgr_config c = {.loop = n->loop,
+                              .rpc = n->rpc,
+                              .discovery = n->discovery,
+                              .node = n->config.node,
+                              .institution = n->config.institution,
+                              .head = n->config.head,
+                              .worker = n->config.worker,
+                              .store_url = n->config.store_url,
+                              .execd_path = n->config.execd_socket,
+                              .run_dir = n->config.execd_run,
+                              .spool_dir = n->config.spool_dir,
+                              .cpus = own.cpus,
+                              .mem_bytes = own.mem_bytes,
+                              .gpus = own.gpus,
+                              .output_bytes_max = n->config.output_bytes_max,
+                              .jobs_per_user = n->config.jobs_per_user,
+                              .units_per_user = n->config.units_per_user};
+    if (!c.head && !c.worker)
+        return 0;
+    return jobmgr_new(&n->jobs, &c, err);
+}
+
+static void on_local(void *arg, int fd, const struct xos_peer *peer)
+{
+    struct node *n = arg;
+    xos_rpc_take(n->rpc, fd, peer);
+}
+
+static int start_local(struct node *n, struct xos_error *err)
+{
+    return xos_local_listen(&n->local, n->loop, n->config.socket, 0666, on_local, n, err);
+}
+
+static int start_web(struct node *n, struct xos_error *err)
+{
+    xos_metric_set(XOS_M_BUILD_INFO, xos_version, 1);
+    if (xos_timer_new(&n->disk, n->loop, on_disk, n, err) < 0)
+        return -1;
+    on_disk(n);
+    if (!n->config.http_host[0])
+        return 0;
+    return web_new(&n->web, n->loop, n->config.http_host, n->config.http_port, healthy, n, err);
+}
+
+static const struct {
+    const char *name;
+    int (*start)(struct node *n, struct xos_error *err);
+} steps[] = {
+    {"identity", start_identity},
+    {"discovery", start_discovery},
+    {"calls", start_rpc},
+    {"jobs", start_jobs},
+    {"metrics", start_web},
+    {"local socket", start_local}, /* last: who can connect finds everything there */
+};
+
+int node_new(struct node **out, struct xos_loop *loop, const struct config *config,
+             struct xos_error *err)
+{
+    struct node *n = xos_alloc(sizeof(*n));
+    if (!n)
+        return xos_fail(err, XOS_NOMEM, "node");
+    n->loop = loop;
+    n->env = xos_loop_env(loop);
+    n->config = *config;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        if (steps[i].start(n, err) < 0) {
+            node_free(n);
+            return xos_wrap(err, "start %s", steps[i].name);
+        }
+    xos_log(XOS_EV_START, "node=%s user=%s socket=%s", config->node, n->gate.user, config->socket);
+    *out = n;
+    return 0;
+}
+
+static int refuse_moved(const struct config *old, const struct config *new, struct xos_error *err)
+{
+    const struct {
+        const char *key, *was, *is;
+    } fixed[] = {
+        {"[node] name", old->node, new->node},
+        {"[node] state", old->state_dir, new->state_dir},
+        {"[node] run", old->run_dir, new->run_dir},
+        {"[net] socket", old->socket, new->socket},
+        {"[net] http", old->http_host, new->http_host},
+        {"[store] url", old->store_url, new->store_url},
+        {"[exec] socket", old->execd_socket, new->execd_socket},
+        {"[exec] run", old->execd_run, new->execd_run},
+        {"[exec] spool", old->spool_dir, new->spool_dir},
+    };
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+        if (strcmp(fixed[i].was, fixed[i].is) != 0)
+            return xos_fail(err, XOS_UNSUPPORTED, "%s changes with a restart only", fixed[i].key);
+    if (old->head != new->head || old->worker != new->worker || old->storage != new->storage ||
+        old->gateway != new->gateway)
+        return xos_fail(err, XOS_UNSUPPORTED, "[node] roles changes with a restart only");
+    return 0;
+}
+
+int node_reload(struct node *n, const struct config *config, struct xos_error *err)
+{
+    if (refuse_moved(&n->config, config, err) < 0)
+        return -1;
+    n->config = *config;
+    xos_log_threshold((enum xos_log_level)config->log_level);
+    if (n->jobs)
+        jobmgr_limits(n->jobs, config->jobs_per_user, config->units_per_user);
+    return 0;
+}
+
+void node_free(struct node *n)
+{
+    if (!n)
+        return;
+    xos_local_free(n->local);
+    web_free(n->web);
+    xos_timer_free(n->disk);
+    jobmgr_free(n->jobs);
+    xos_rpc_free(n->rpc);
+    discovery_free(n->discovery);
+    xos_free(n);
+}
