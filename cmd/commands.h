@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/* commands.h - the table of verbs. One command is one file. */
+#ifndef XOS_CMD_COMMANDS_H
+#define XOS_CMD_COMMANDS_H
+
+#include "cmd/options.h"
+
+struct cmd_command {
+    const char *verb;    /* `xos run` */
+    const char *alone;   /* `xrun`; NULL: only behind xos */
+    const char *summary; /* one line */
+    int (*run)(int argc, char **argv);
+    const struct cmd_options *options;
+};
+
+extern const struct cmd_command cmd_commands[];
+extern const size_t cmd_command_count;
+
+int cmd_run(int argc, char **argv);
+int cmd_kill(int argc, char **argv);
+int cmd_wait(int argc, char **argv);
+int cmd_attach(int argc, char **argv);
+int cmd_ps(int argc, char **argv);
+int cmd_log(int argc, char **argv);
+int cmd_sub(int argc, char **argv);
+
+extern const struct cmd_options cmd_kill_options, cmd_wait_options, cmd_attach_options;
+extern const struct cmd_options cmd_ps_options, cmd_log_options;
+
+/* Connect, or say why not and end with 125. */
+struct xos_client *cmd_connect(const char *vo);
+
+#endif
