@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define MAIN_DOCUMENT_BYTES_MAX (1 << 20)
 
@@ -137,11 +138,23 @@ static int start(struct daemon *d, const struct config *config, struct xos_error
     return node_new(&d->node, d->loop, config, err);
 }
 
+/* Every client, unit and file that is read is a descriptor; the preset of 1,024 is for programs
+ * that use select(). */
+static void raise_descriptors(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur == r.rlim_max)
+        return;
+    r.rlim_cur = r.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &r);
+}
+
 static int serve(const struct options *options, const struct config *config, struct xos_error *err)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     struct daemon d = {.options = options};
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    raise_descriptors();
     int rc = start(&d, config, err);
     if (rc == 0) {
         xos_notify_say(d.notify, "READY=1");

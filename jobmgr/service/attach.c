@@ -23,6 +23,7 @@
 #define ATTACH_CHUNK_BYTES ((size_t)64 << 10)
 #define ATTACH_INPUT_BYTES ((size_t)1 << 20) /* a client may send so far beyond what was taken */
 #define ATTACH_FRAME_BYTES (ATTACH_CHUNK_BYTES + 256)
+#define ATTACH_CONTROL_BYTES ((size_t)16 << 10) /* output leaves room for acknowledgements */
 #define ATTACH_PARKED_MS                                                                           \
     15000 /* the owner's START follows its ASSIGNED; more than this is a defect */
 
@@ -59,6 +60,7 @@ struct attach {
     uint64_t in_at;    /* offset of the first byte of `in` */
     uint64_t in_acked; /* the unit took all before */
     bool in_ended, in_end_sent;
+    bool in_closed; /* the client knows that no more is taken */
     struct xos_task more;
     struct attach **list; /* the one that it stands in: its unit's, the worker's parked or loose */
     struct attach *prev, *next;
@@ -73,15 +75,32 @@ static void attach_put(struct attach *a, struct attach **list)
         DL_APPEND(*list, a);
 }
 
+/* The unit waits for the slowest of those who want to have read everything: what all of them have
+ * acknowledged may be given up when the spool is full. */
+static void foreground_tell(struct unit *u)
+{
+    struct attach *a;
+    uint64_t out = UINT64_MAX, err = UINT64_MAX;
+    bool any = false;
+    DL_FOREACH (u->attached, a) {
+        if (!a->foreground || !a->conn)
+            continue;
+        any = true;
+        out = a->out.acked < out ? a->out.acked : out;
+        err = a->err.acked < err ? a->err.acked : err;
+    }
+    u->foreground = any;
+    u->told_out = any ? out : u->told_out;
+    u->told_err = any ? err : u->told_err;
+    unit_tell_shim(u, SHIM_FOREGROUND, any, u->told_out, u->told_err, (struct xos_slice){NULL, 0});
+}
+
 static void attach_free(struct attach *a)
 {
     struct xos_env *env = a->worker->env;
     attach_put(a, NULL);
-    if (a->unit && a->foreground) {
-        a->unit->foreground = false;
-        unit_tell_shim(a->unit, SHIM_FOREGROUND, 0, a->out.acked, a->err.acked,
-                       (struct xos_slice){NULL, 0});
-    }
+    if (a->unit && a->foreground && a->conn)
+        foreground_tell(a->unit);
     xos_loop_undefer(a->worker->loop, &a->more);
     xos_timer_free(a->parked_timer);
     xos_env_close(env, a->out.fd);
@@ -127,8 +146,7 @@ static int source_pump(struct attach *a, struct source *s, uint32_t number, cons
     struct xos_error err;
     Xos__Job__StreamPb m = XOS__JOB__STREAM_PB__INIT;
     ssize_t n = 0;
-    size_t room = xos_conn_room(a->conn);
-    if (s->ended || room < ATTACH_FRAME_BYTES)
+    if (s->ended || xos_conn_room(a->conn) < ATTACH_FRAME_BYTES + ATTACH_CONTROL_BYTES)
         return 0;
     if (source_open(a, s, name) && (s->sent < there || a->over)) {
         size_t want =
@@ -167,11 +185,15 @@ static void exit_send(struct attach *a)
     a->exit_sent = frame_send(a, &m, &err) == 0;
 }
 
+static void input_ack(struct attach *a);
+
 static void attach_pump(void *arg)
 {
     struct attach *a = arg;
     uint64_t out = a->unit ? a->unit->out_bytes : UINT64_MAX;
     uint64_t errs = a->unit ? a->unit->err_bytes : UINT64_MAX;
+    if (a->unit)
+        input_ack(a);
     int sent = source_pump(a, &a->out, 1, "out", out);
     if (sent >= 0) {
         int more = source_pump(a, &a->err, 2, "err", errs);
@@ -201,6 +223,7 @@ static void input_pump(struct attach *a)
         unit_tell_shim(u, SHIM_STDIN, a->in_at, 0, 0, (struct xos_slice){a->in.data, n});
         xos_buf_shift(&a->in, n);
         a->in_at += n;
+        u->stdin_given = a->in_at;
     }
     if (a->in_ended && a->in.len == 0 && !a->in_end_sent) {
         unit_tell_shim(u, SHIM_STDIN_EOF, a->in_at, 0, 0, (struct xos_slice){NULL, 0});
@@ -208,21 +231,49 @@ static void input_pump(struct attach *a)
     }
 }
 
+/* An acknowledgement that finds no room is sent when there is some. */
+static void input_ack(struct attach *a)
+{
+    const struct shim_status *status = &a->unit->status;
+    Xos__Job__StreamPb m = XOS__JOB__STREAM_PB__INIT;
+    struct xos_error err;
+    if (!a->input || a->in_closed || (status->stdin_bytes <= a->in_acked && !status->stdin_closed))
+        return;
+    m.kind = status->stdin_closed ? STREAM_END : STREAM_ACK;
+    m.offset = status->stdin_bytes;
+    if (frame_send(a, &m, &err) < 0)
+        return;
+    a->in_acked = status->stdin_bytes;
+    a->in_closed = status->stdin_closed;
+}
+
 void attach_stdin_ack(struct unit *u)
 {
     struct attach *a;
-    struct xos_error err;
     DL_FOREACH (u->attached, a) {
-        Xos__Job__StreamPb m = XOS__JOB__STREAM_PB__INIT;
         if (!a->input || !a->conn)
             continue;
-        if (u->status.stdin_bytes > a->in_acked || u->status.stdin_closed) {
-            a->in_acked = u->status.stdin_bytes;
-            m.kind = u->status.stdin_closed ? STREAM_END : STREAM_ACK;
-            m.offset = a->in_acked;
-            (void)frame_send(a, &m, &err);
-        }
+        input_ack(a);
         input_pump(a);
+    }
+}
+
+/* A unit has one standard input, so one client writes it: the newest. The one before is told that
+ * its input is closed. */
+static void input_take_over(struct attach *a)
+{
+    struct attach *other;
+    struct xos_error err;
+    Xos__Job__StreamPb m = XOS__JOB__STREAM_PB__INIT;
+    m.kind = STREAM_END;
+    DL_FOREACH (a->unit->attached, other) {
+        if (other == a || !other->input || !other->conn)
+            continue;
+        m.offset = other->in_acked;
+        other->input = false;
+        xos_buf_clear(&other->in);
+        if (!other->in_closed)
+            (void)frame_send(other, &m, &err);
     }
 }
 
@@ -250,13 +301,9 @@ static void took_ack(struct attach *a, const Xos__Job__StreamPb *m)
     struct unit *u = a->unit;
     if (!u || !a->foreground)
         return;
-    bool far = a->out.acked >= u->told_out + UNIT_FOREGROUND_STEP_BYTES ||
-               a->err.acked >= u->told_err + UNIT_FOREGROUND_STEP_BYTES;
-    if (!far)
-        return;
-    u->told_out = a->out.acked;
-    u->told_err = a->err.acked;
-    unit_progress(u);
+    if (a->out.acked - u->told_out >= UNIT_FOREGROUND_STEP_BYTES ||
+        a->err.acked - u->told_err >= UNIT_FOREGROUND_STEP_BYTES)
+        foreground_tell(u);
 }
 
 static void on_frame(void *arg, struct xos_conn *conn, struct xos_slice frame)
@@ -311,7 +358,8 @@ static void attach_answer(struct attach *a)
     a->call = NULL;
     xos_timer_cancel(a->parked_timer);
     if (a->unit) {
-        m.in_at = a->unit->status.stdin_bytes;
+        const struct unit *u = a->unit;
+        m.in_at = u->stdin_given > u->status.stdin_bytes ? u->stdin_given : u->status.stdin_bytes;
         m.pty = a->unit->spec->pty;
         a->in_at = a->in_acked = m.in_at;
     }
@@ -325,12 +373,10 @@ static void attach_answer(struct attach *a)
         return;
     }
     xos_conn_hand_over(a->conn, &conn_ops, a);
-    if (a->unit && a->foreground) {
-        a->unit->foreground = true;
-        a->unit->told_out = a->out.acked;
-        a->unit->told_err = a->err.acked;
-        unit_progress(a->unit);
-    }
+    if (a->unit && a->foreground)
+        foreground_tell(a->unit);
+    if (a->unit && a->input)
+        input_take_over(a);
     xos_loop_defer(a->worker->loop, &a->more);
 }
 

@@ -668,9 +668,3 @@ static void on_timer(void *arg)
         break;
     }
 }
-
-void unit_progress(struct unit *u)
-{
-    if (u->foreground)
-        unit_tell_shim(u, SHIM_FOREGROUND, 1, u->told_out, u->told_err, nothing);
-}

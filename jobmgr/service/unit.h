@@ -70,6 +70,7 @@ struct unit {
     uint64_t out_bytes, err_bytes, dropped_bytes;
     uint64_t told_out, told_err; /* of FOREGROUND */
     bool foreground;
+    uint64_t stdin_given; /* handed to the shim by this process */
     struct unit_exit exit;
     struct xos_pending *report; /* under way */
     enum unit_report reporting; /* its kind */
@@ -97,6 +98,5 @@ int unit_exec_id(char out[static EXEC_UNIT_BYTES], const char *job, uint32_t uni
 /* For attach.c: a frame to the shim; dropped when there is none, the caller asks again. */
 void unit_tell_shim(struct unit *u, enum shim_type type, uint64_t a, uint64_t b, uint64_t c,
                     struct xos_slice data);
-void unit_progress(struct unit *u); /* a client acknowledged output */
 
 #endif

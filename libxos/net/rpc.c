@@ -36,7 +36,6 @@ struct xos_call {
     struct xos_buf own_body;     /* this node's request */
     struct xos_task serve;       /* of this node's request */
     struct xos_task leave;       /* the caller was gone before the handler began */
-    bool odd;                    /* the caller said more than its request */
     uint64_t sequence;
     uint64_t begun_ms;
     void (*gone)(void *arg, struct xos_call *call);
@@ -296,19 +295,6 @@ struct xos_conn *xos_call_answer_stream(struct xos_call *call, struct xos_slice 
 /* ---- what comes on a connection ----------------------------------------------------------------
  */
 
-/* Said once: a caller must not fill the log. */
-static void on_more(void *arg, struct xos_conn *conn, struct xos_slice frame)
-{
-    (void)conn;
-    (void)frame;
-    struct xos_call *call = arg;
-    if (call->odd)
-        return;
-    call->odd = true;
-    xos_log(XOS_EV_REFUSED, "verb=%s caller=%s reason=\"data after the request\"", call->verb->name,
-            call->caller.name);
-}
-
 static void on_leave(void *arg)
 {
     struct xos_call *call = arg;
@@ -326,6 +312,16 @@ static void on_left(void *arg, struct xos_conn *conn, const struct xos_error *wh
     call->conn = NULL;
     xos_conn_free(conn);
     on_leave(call);
+}
+
+/* Nothing comes after a request: who goes on is not served any further. */
+static void on_more(void *arg, struct xos_conn *conn, struct xos_slice frame)
+{
+    struct xos_call *call = arg;
+    (void)frame;
+    xos_log(XOS_EV_REFUSED, "verb=%s caller=%s reason=\"data after the request\"", call->verb->name,
+            call->caller.name);
+    on_left(arg, conn, NULL);
 }
 
 static const struct xos_conn_ops call_ops = {.on_frame = on_more, .on_close = on_left};
@@ -448,13 +444,9 @@ static const struct xos_conn_ops knock_ops = {.on_frame = on_request, .on_close 
 void xos_rpc_take(struct xos_rpc *rpc, int fd, const struct xos_peer *peer)
 {
     struct xos_error err = {0};
-    struct knock *k = NULL;
-    if (rpc->knock_count >= XOS_RPC_KNOCKS_MAX)
-        xos_fail(&err, XOS_LIMIT, "XOS_RPC_KNOCKS_MAX: %d connections have not said what they want",
-                 XOS_RPC_KNOCKS_MAX);
-    else if (!(k = xos_alloc(sizeof(*k))))
-        xos_fail(&err, XOS_NOMEM, "new connection");
+    struct knock *k = xos_alloc(sizeof(*k));
     if (!k) {
+        xos_fail(&err, XOS_NOMEM, "new connection");
         xos_log_error(XOS_EV_PEER_REFUSED, &err, "uid=%u", peer ? peer->uid : 0);
         xos_env_close(xos_loop_env(rpc->loop), fd);
         return;
@@ -463,6 +455,10 @@ void xos_rpc_take(struct xos_rpc *rpc, int fd, const struct xos_peer *peer)
     k->local = peer != NULL;
     if (peer)
         k->peer = *peer;
+    if (rpc->knock_count >= XOS_RPC_KNOCKS_MAX) {
+        xos_metric_add(XOS_M_LIMITS_REACHED, "rpc_knocks", 1);
+        knock_free(rpc->knocks); /* the oldest: it had its time */
+    }
     DL_APPEND(rpc->knocks, k);
     rpc->knock_count++;
     struct xos_conn_config config = {

@@ -18,7 +18,7 @@
 
 #define XOS_RPC_VERBS_MAX 128
 #define XOS_RPC_CALLS_MAX 16384     /* being served, and being waited for, each */
-#define XOS_RPC_KNOCKS_MAX 1024     /* connections that have not said what they want */
+#define XOS_RPC_KNOCKS_MAX 256      /* connections without a request; each may fill one frame */
 #define XOS_RPC_FIRST_FRAME_MS 5000 /* a connection that says nothing is closed */
 
 enum xos_caller_kind {

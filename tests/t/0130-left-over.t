@@ -29,8 +29,8 @@ got=$?
 EOT
 as_user sh -c 'seq "$1" | xargs -P 64 -I{} sh "$0/one" {} "$0"' "$work" "$jobs"
 ok $? "$jobs jobs, 64 at once"
-is "$(cat "$work/bad" 2>/dev/null | head -5)" "" "every status was its own job's"
-is "$(cat "$work/err" 2>/dev/null | head -5)" "" "nothing was said"
+is "$(head -n 5 "$work/bad" 2>/dev/null)" "" "every status was its own job's"
+is "$(head -n 5 "$work/err" 2>/dev/null)" "" "nothing was said"
 
 wait_for 20 standalone_empty
 ok $? "no directory, ledger entry, scratch or process is left" || standalone_units
