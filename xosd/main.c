@@ -97,12 +97,14 @@ struct daemon {
     struct xos_notify *notify;
     struct xos_signal *term, *interrupt, *hangup;
     struct node *node;
+    bool stopping; /* asked to; else a service gave up */
 };
 
 static void on_stop(int number, void *arg)
 {
     struct daemon *d = arg;
     (void)number;
+    d->stopping = true;
     xos_notify_say(d->notify, "STOPPING=1");
     xos_loop_stop(d->loop);
 }
@@ -159,6 +161,8 @@ static int serve(const struct options *options, const struct config *config, str
     if (rc == 0) {
         xos_notify_say(d.notify, "READY=1");
         rc = xos_loop_run(d.loop, err);
+        if (rc == 0 && !d.stopping)
+            rc = xos_fail(err, XOS_IO, "the store of jobs failed: start again");
         xos_log(XOS_EV_STOP, "node=%s", config->node);
     }
     node_free(d.node);

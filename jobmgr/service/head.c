@@ -18,18 +18,21 @@ static void on_run(void *arg);
 static void on_retry(void *arg);
 static void on_orphan(void *arg);
 static void on_again(void *arg);
+static void on_rewrite(void *arg);
 
 void owned_free(struct owned *o)
 {
     if (!o)
         return;
-    assert(!o->batch && o->calls == 0);
+    assert((!o->batch || o->batch_waits) && o->calls == 0);
+    batch_free(o->batch);
     watchers_free(o);
     reports_free(o);
     xos_loop_undefer(o->head->loop, &o->run);
     xos_timer_free(o->retry);
     xos_timer_free(o->orphan);
     xos_timer_free(o->again);
+    xos_timer_free(o->rewrite);
     job_actions_free(&o->queue);
     xos_buf_free(&o->spec_bytes);
     xos_buf_free(&o->grant);
@@ -53,7 +56,8 @@ static int owned_fill(struct owned *o, struct xos_slice spec, struct xos_slice g
     if (job_new(&o->job, id, &shape, err) < 0 ||
         xos_timer_new(&o->retry, loop, on_retry, o, err) < 0 ||
         xos_timer_new(&o->orphan, loop, on_orphan, o, err) < 0 ||
-        xos_timer_new(&o->again, loop, on_again, o, err) < 0)
+        xos_timer_new(&o->again, loop, on_again, o, err) < 0 ||
+        xos_timer_new(&o->rewrite, loop, on_rewrite, o, err) < 0)
         return -1;
     return 0;
 }
@@ -421,21 +425,45 @@ later:
     xos_timer_set(o->again, HEAD_SIGNAL_AGAIN_MS);
 }
 
-void owned_journalled(struct owned *o, const struct batch *b, const struct xos_error *result)
+static void on_rewrite(void *arg)
 {
-    o->batch = NULL;
-    if (result->code != XOS_NONE) {
-        /* What could not be written was not decided. The process starts again from the log. */
-        xos_log_error(XOS_EV_STORE_FAILED, result, "job=%s", o->job->id);
-        watchers_fail(o, result);
+    head_journal_again(arg);
+}
+
+/* What could not be written was not decided, and nothing behind it was done. A full disk may have
+ * room later: a new job is refused, the others wait. A store that failed is opened again by the
+ * next run of this process. */
+static bool not_journalled(struct owned *o, const struct batch *b, const struct xos_error *why)
+{
+    xos_log_error(XOS_EV_STORE_FAILED, why, "job=%s", o->job->id);
+    if (xos_store_failed(o->head->store)) {
+        o->batch = NULL;
+        watchers_fail(o, why);
         xos_loop_stop(o->head->loop);
-        return;
+        return true;
     }
+    if (batch_submits(b)) {
+        o->batch = NULL;
+        watchers_fail(o, why);
+        owned_drop(o);
+        return true;
+    }
+    o->batch_waits = true;
+    xos_timer_set(o->rewrite, HEAD_REWRITE_MS);
+    return false;
+}
+
+bool owned_journalled(struct owned *o, const struct batch *b, const struct xos_error *result)
+{
+    if (result->code != XOS_NONE)
+        return not_journalled(o, b, result);
+    o->batch = NULL;
     (void)xos_failpoint("head.journalled");
     watchers_tell(o, b);
     (void)xos_failpoint("head.told");
     owned_orphan_check(o);
     xos_loop_defer(o->head->loop, &o->run);
+    return true;
 }
 
 /* ---- claims are kept alive

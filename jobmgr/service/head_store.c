@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void batch_free(struct batch *b)
+void batch_free(struct batch *b)
 {
+    if (!b)
+        return;
     for (size_t i = 0; i < b->count; i++)
         xos_buf_free(&b->events[i].bytes);
     xos_free(b);
@@ -53,8 +55,13 @@ static int batch_apply(struct xos_tx *tx, void *arg, struct xos_error *err)
 static void batch_done(void *arg, const struct xos_error *result)
 {
     struct batch *b = arg;
-    owned_journalled(b->job, b, result);
-    batch_free(b);
+    if (owned_journalled(b->job, b, result))
+        batch_free(b);
+}
+
+bool batch_submits(const struct batch *b)
+{
+    return b->count && b->events[0].kind == JOB_EVENT_SUBMITTED;
 }
 
 /* Losing one of these to a power cut would start a unit twice, or lose a job or its status. */
@@ -105,6 +112,16 @@ int head_journal(struct owned *o, size_t first, size_t count, struct xos_error *
     }
     o->batch = b;
     return 0;
+}
+
+void head_journal_again(struct owned *o)
+{
+    struct xos_error err = {0};
+    assert(o->batch && o->batch_waits);
+    if (xos_store_add(o->head->store, XOS_SYNCED, batch_apply, batch_done, o->batch, &err) < 0)
+        xos_timer_set(o->rewrite, HEAD_REWRITE_MS);
+    else
+        o->batch_waits = false;
 }
 
 int head_each_event(struct head *h, int64_t job, uint64_t after,

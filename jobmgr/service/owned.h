@@ -25,8 +25,9 @@ struct owned {
     struct job_actions queue; /* not yet carried out: from `done_actions` on */
     size_t done_actions;
     struct batch *batch; /* on its way to the store */
+    bool batch_waits;    /* the store could not take it: the timer hands it in again */
     struct watcher *watchers;
-    struct xos_timer *retry, *orphan, *again;
+    struct xos_timer *retry, *orphan, *again, *rewrite;
     struct xos_task run;
     struct report *reports; /* of workers: answered when their event is durable */
     unsigned calls;         /* of ours, under way */
@@ -60,7 +61,11 @@ struct batch; /* events of one job, on their way to the store */
 int head_number_of(const struct head *h, const char *id, int64_t *number);
 int head_load(struct head *h, struct xos_error *err);
 int head_journal(struct owned *o, size_t first, size_t count, struct xos_error *err);
-void owned_journalled(struct owned *o, const struct batch *b, const struct xos_error *result);
+void head_journal_again(struct owned *o); /* what the store could not take */
+bool batch_submits(const struct batch *b);
+void batch_free(struct batch *b);
+/* The batch is durable, or could not be written. True: the batch is over, to be freed. */
+bool owned_journalled(struct owned *o, const struct batch *b, const struct xos_error *result);
 int head_each_event(struct head *h, int64_t job, uint64_t after,
                     int (*each)(void *arg, struct xos_slice bytes, struct xos_error *err),
                     void *arg, struct xos_error *err);

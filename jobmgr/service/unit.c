@@ -465,10 +465,14 @@ static void on_saved(void *arg, const struct xos_error *result)
 {
     struct unit *u = arg;
     (void)xos_failpoint("unit.saved");
-    if (result->code == XOS_NONE)
+    if (result->code == XOS_NONE) {
         unit_order(u);
-    else
+    } else if (!xos_store_failed(u->worker->store)) {
+        xos_log_error(XOS_EV_STORE_FAILED, result, "unit=%s", u->exec_id);
+        xos_timer_set(u->timer, UNIT_REPORT_AGAIN_MS); /* a full disk may have room later */
+    } else {
         start_failed(u, EIO, result);
+    }
 }
 
 void unit_begin(struct unit *u)
@@ -647,6 +651,7 @@ static void on_timer(void *arg)
     struct unit *u = arg;
     switch (u->state) {
     case WORKER_UNIT_SAVING:
+        unit_begin(u);
         break;
     case WORKER_UNIT_ORDERING:
         unit_order(u);

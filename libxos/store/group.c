@@ -46,6 +46,7 @@ struct xos_group {
     struct batch_list done;
     size_t in_flight; /* handed in, callback not yet run */
     bool stopping;
+    bool failed; /* what the writer knows as `failure` */
 
     /* The writer's own. */
     uint64_t unflushed_since_ms; /* of the first commit that is not on the disk; 0: none */
@@ -273,6 +274,7 @@ static void round_of_work(struct xos_group *g)
         fail_all(&l, &g->failure);
     }
     pthread_mutex_lock(&g->lock);
+    g->failed = g->failure.code != XOS_NONE;
     complete(g, &l);
     pthread_mutex_unlock(&g->lock);
     if (flush_due(g))
@@ -482,6 +484,14 @@ int xos_group_run(struct xos_group *g, enum xos_promise promise, xos_apply_f app
         rc = -1;
     }
     return rc;
+}
+
+bool xos_group_failed(struct xos_group *g)
+{
+    pthread_mutex_lock(&g->lock);
+    bool failed = g->failed;
+    pthread_mutex_unlock(&g->lock);
+    return failed;
 }
 
 int xos_group_fd(const struct xos_group *g)

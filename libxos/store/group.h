@@ -25,6 +25,7 @@ int xos_group_add(struct xos_group *g, enum xos_promise promise, xos_apply_f app
                   xos_applied_f done, void *arg, struct xos_error *err);
 int xos_group_run(struct xos_group *g, enum xos_promise promise, xos_apply_f apply, void *arg,
                   struct xos_error *err);
+bool xos_group_failed(struct xos_group *g);
 int xos_group_fd(const struct xos_group *g);
 void xos_group_deliver(struct xos_group *g);
 

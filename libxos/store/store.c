@@ -274,6 +274,11 @@ int xos_store_fd(const struct xos_store *s)
     return xos_group_fd(s->group);
 }
 
+bool xos_store_failed(const struct xos_store *s)
+{
+    return xos_group_failed(s->group);
+}
+
 void xos_store_deliver(struct xos_store *s)
 {
     xos_group_deliver(s->group);

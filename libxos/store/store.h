@@ -171,6 +171,9 @@ typedef void (*xos_applied_f)(void *arg, const struct xos_error *result);
 int xos_store_add(struct xos_store *s, enum xos_promise promise, xos_apply_f apply,
                   xos_applied_f done, void *arg, struct xos_error *err);
 
+/* Has the store failed for good? If not, a batch that failed may be handed in again. */
+bool xos_store_failed(const struct xos_store *s);
+
 /* Hand in a batch and wait until its promise holds. For start-up and tools. */
 int xos_store_run(struct xos_store *s, enum xos_promise promise, xos_apply_f apply, void *arg,
                   struct xos_error *err);

@@ -18,7 +18,7 @@ pid_of() { # pid_of PROGRAM: of the one unit that runs
 }
 begin() { # a job with a child of its own; $run is xrun, $work/pid the child
     rm -f "$work/pid"
-    as_user xrun "$@" -- sh -c 'sleep 1000 & echo $! >"$0"; wait' "$work/pid" \
+    as_user xrun -- sh -c 'sleep 1000 & echo $! >"$0"; wait' "$work/pid" \
         </dev/null >"$work/out" 2>"$work/err" &
     run=$!
     wait_for 10 test -s "$work/pid"
