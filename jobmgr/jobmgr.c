@@ -95,6 +95,13 @@ static int open_store(struct jobmgr *j, struct xos_error *err)
                          on_delivery, j, err);
 }
 
+static void on_room(void *arg)
+{
+    struct jobmgr *j = arg;
+    if (j->head)
+        head_room(j->head);
+}
+
 static int start_worker(struct jobmgr *j, struct xos_error *err)
 {
     const struct jobmgr_config *c = &j->config;
@@ -109,6 +116,8 @@ static int start_worker(struct jobmgr *j, struct xos_error *err)
         .spool_dir = c->spool_dir,
         .limits = {.node = {c->cpus, c->mem_bytes, c->gpus}, .units_per_user = c->units_per_user},
         .output_bytes_max = c->output_bytes_max,
+        .room = on_room,
+        .arg = j,
     };
     return worker_new(&j->worker, &w, err);
 }

@@ -13,8 +13,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <utlist.h>
 
 static void on_run(void *arg);
+static void waits_no_more(struct owned *o);
 static void on_retry(void *arg);
 static void on_orphan(void *arg);
 static void on_again(void *arg);
@@ -101,6 +103,7 @@ static void owned_settle(struct owned *o)
 void owned_drop(struct owned *o)
 {
     HASH_DEL(o->head->jobs, o);
+    waits_no_more(o);
     if (o->has_operation)
         HASH_DELETE(by_operation, o->head->operations, o);
     owned_free(o);
@@ -269,6 +272,10 @@ static void on_start_sent(void *arg, const struct xos_error *result, struct xos_
 {
     struct asked *a = arg;
     (void)body;
+    if (a->job->waits && !result->code) {
+        waits_no_more(a->job);
+        head_room(a->job->head);
+    }
     (void)xos_failpoint("head.start-sent");
     if (result->code == XOS_STALE || result->code == XOS_INVALID || result->code == XOS_LIMIT) {
         struct job_input lost = {.kind = JOB_IN_LOST,
@@ -354,8 +361,31 @@ static int do_retry(struct owned *o, const struct job_action *x, struct xos_erro
 {
     (void)x;
     (void)err;
+    if (!o->waits)
+        DL_APPEND(o->head->waiting, o);
+    o->waits = true;
     xos_timer_set(o->retry, JOB_RETRY_MS);
     return 0;
+}
+
+static void waits_no_more(struct owned *o)
+{
+    if (o->waits)
+        DL_DELETE(o->head->waiting, o);
+    o->waits = false;
+}
+
+static void on_room(void *arg)
+{
+    struct head *h = arg;
+    if (h->waiting)
+        owned_give(h->waiting, &(struct job_input){.kind = JOB_IN_RETRY});
+}
+
+void head_room(struct head *h)
+{
+    if (h->waiting)
+        xos_loop_defer(h->loop, &h->room);
 }
 
 static int do_ack(struct owned *o, const struct job_action *x, struct xos_error *err)
@@ -516,6 +546,7 @@ int head_new(struct head **out, const struct head_config *config, struct xos_err
     h->env = xos_loop_env(config->loop);
     h->rpc = config->rpc;
     h->store = config->store;
+    h->room = (struct xos_task){.run = on_room, .arg = h};
     h->candidates = xos_alloc_array(HEAD_CANDIDATES_MAX, sizeof(*h->candidates));
     if (!h->candidates) {
         head_free(h);
@@ -545,6 +576,7 @@ void head_free(struct head *h)
         o->calls = 0; /* whoever answers is gone */
         owned_drop(o);
     }
+    xos_loop_undefer(h->loop, &h->room);
     xos_timer_free(h->hold);
     xos_free(h->candidates);
     xos_free(h);

@@ -31,7 +31,9 @@ struct owned {
     struct xos_task run;
     struct report *reports; /* of workers: answered when their event is durable */
     unsigned calls;         /* of ours, under way */
-    UT_hash_handle hh;      /* by job->id */
+    bool waits;             /* in head.waiting */
+    struct owned *prev, *next;
+    UT_hash_handle hh; /* by job->id */
     UT_hash_handle by_operation;
 };
 
@@ -43,6 +45,8 @@ struct head {
     struct xos_store *store;
     struct owned *jobs;
     struct owned *operations; /* the same jobs, those that were submitted under an operation id */
+    struct owned *waiting;    /* for room, the first to come in front */
+    struct xos_task room;
     int64_t last_number;
     struct xos_timer *hold;
     struct place_node *candidates; /* HEAD_CANDIDATES_MAX, for one placement */

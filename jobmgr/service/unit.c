@@ -558,14 +558,22 @@ static void on_end_saved(void *arg, const struct xos_error *result)
     unit_report(u);
 }
 
+/* Of a job that this node owns the end goes into the same store right behind this record, synced,
+ * and only then to anybody else: one sync serves both. */
+static enum xos_promise end_promise(const struct unit *u)
+{
+    return strcmp(u->head, u->worker->config.node) == 0 ? XOS_ORDERED : XOS_SYNCED;
+}
+
 static void unit_end(struct unit *u)
 {
     struct xos_error err = {0};
     struct claim_id id = {.unit = u->number};
     memcpy(id.job, u->job, sizeof(id.job));
     claim_release(u->worker->claims, &id, u->epoch);
+    worker_room(u->worker);
     unit_move(u, WORKER_UNIT_ENDING);
-    if (xos_store_add(u->worker->store, XOS_SYNCED, record_end, on_end_saved, u, &err) < 0)
+    if (xos_store_add(u->worker->store, end_promise(u), record_end, on_end_saved, u, &err) < 0)
         xos_timer_set(u->timer, UNIT_REPORT_AGAIN_MS);
 }
 

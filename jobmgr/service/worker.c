@@ -22,6 +22,12 @@ struct unit *worker_find(const struct worker *w, const char *job, uint32_t unit)
     return best;
 }
 
+void worker_room(struct worker *w)
+{
+    if (w->config.room)
+        w->config.room(w->config.arg);
+}
+
 void worker_forget(struct worker *w, struct unit *u)
 {
     HASH_DEL(w->units, u);
@@ -48,6 +54,7 @@ static void on_expire(void *arg)
     if (ended) {
         xos_metric_add(XOS_M_CLAIMS_LOST, NULL, ended);
         xos_log(XOS_EV_CLAIM_LOST, "claims=%zu", ended);
+        worker_room(w);
     }
     metrics(w);
     if (next != UINT64_MAX)
@@ -326,6 +333,7 @@ static void resume_rest(struct worker *w)
 {
     struct unit *u, *after;
     w->listed = true;
+    worker_room(w);
     HASH_ITER (hh, w->units, u, after) {
         if (u->state == WORKER_UNIT_SAVING) {
             claim_back(w, u);

@@ -23,6 +23,8 @@ struct worker_config {
     const char *spool_dir; /* SPOOL/ID/out */
     struct claim_limits limits;
     uint64_t output_bytes_max; /* per unit and stream */
+    void (*room)(void *arg);   /* a claim ended, or the node takes claims now; may be NULL */
+    void *arg;
 };
 
 struct worker {
@@ -47,6 +49,7 @@ void worker_limits(struct worker *w, uint32_t units_per_user);
 void worker_free(struct worker *w);
 
 struct unit *worker_find(const struct worker *w, const char *job, uint32_t unit);
+void worker_room(struct worker *w);
 void worker_forget(struct worker *w, struct unit *u); /* frees it */
 
 /* attach.c: clients on the streams of a unit. */
