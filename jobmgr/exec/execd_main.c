@@ -157,6 +157,7 @@ int main(int argc, char **argv)
                               .shim_gid = getegid(),
                               .authorise = execd_authorise,
                               .programs = programs};
+    argp_err_exit_status = 2;
     if (argp_parse(&argp, argc, argv, 0, NULL, &conf) != 0)
         return 2;
     (void)umask(0);
