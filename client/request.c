@@ -66,6 +66,7 @@ int client_request_build(const struct client_request *r, const struct request_si
         e.signature = s.signature;
         e.chain_count = s.chain_count;
         memcpy(e.chain, s.chain, sizeof(e.chain));
+        e.attributes = s.attributes;
     } else {
         if (xos_request_encode(&h, &header, err) < 0)
             goto out;

@@ -24,6 +24,7 @@ int xos_envelope_encode(const struct xos_envelope *e, struct xos_buf *out, struc
     m.n_chain = e->chain_count;
     m.chain = e->chain_count ? chain : NULL;
     m.body = xos_pb_bytes(e->body);
+    m.attributes = xos_pb_bytes(e->attributes);
     return xos_pb_pack(&m, out, err);
 }
 
@@ -37,6 +38,8 @@ static int check_lengths(const Xos__Wire__EnvelopePb *m, struct xos_error *err)
         return xos_fail(err, XOS_PROTOCOL, "a signature of %zu bytes", m->signature.len);
     if (m->body.len > XOS_BODY_BYTES_MAX)
         return xos_fail(err, XOS_LIMIT, "a body of %zu bytes", m->body.len);
+    if (m->attributes.len > XOS_ATTRIBUTES_BYTES_MAX)
+        return xos_fail(err, XOS_LIMIT, "attributes of %zu bytes", m->attributes.len);
     if (m->n_chain > XOS_CHAIN_MAX)
         return xos_fail(err, XOS_LIMIT, "a chain of %zu certificates", m->n_chain);
     for (size_t i = 0; i < m->n_chain; i++)
@@ -61,6 +64,7 @@ int xos_envelope_decode(struct xos_envelope *out, struct xos_slice data, struct 
                                  .signature = xos_pb_slice(m->signature),
                                  .chain_count = m->n_chain,
                                  .body = xos_pb_slice(m->body),
+                                 .attributes = xos_pb_slice(m->attributes),
                                  .owner = m};
     for (size_t i = 0; i < m->n_chain; i++)
         out->chain[i] = xos_pb_slice(m->chain[i]);

@@ -9,9 +9,11 @@
 #define XOS_CHAIN_MAX 3                      /* certificates */
 #define XOS_CERTIFICATE_BYTES_MAX 8192       /* one certificate, DER */
 #define XOS_HEADER_BYTES_MAX 1024            /* one signed header */
+#define XOS_ATTRIBUTES_BYTES_MAX 8192        /* one VO's signed word about the signer */
 #define XOS_BODY_BYTES_MAX ((size_t)1 << 20) /* one body: larger things go through bulk streams */
 #define XOS_ENVELOPE_BYTES_MAX                                                                     \
-    (XOS_BODY_BYTES_MAX + XOS_HEADER_BYTES_MAX + XOS_CHAIN_MAX * XOS_CERTIFICATE_BYTES_MAX + 256)
+    (XOS_BODY_BYTES_MAX + XOS_HEADER_BYTES_MAX + XOS_CHAIN_MAX * XOS_CERTIFICATE_BYTES_MAX +       \
+     XOS_ATTRIBUTES_BYTES_MAX + 256)
 
 enum xos_envelope_kind {
     XOS_ENVELOPE_NONE,
@@ -29,6 +31,7 @@ struct xos_envelope {
     struct xos_slice chain[XOS_CHAIN_MAX];
     size_t chain_count;
     struct xos_slice body;
+    struct xos_slice attributes; /* of the acting VO; may be empty */
     void *owner; /* what the slices point into; NULL when they are the caller's own */
 };
 

@@ -15,7 +15,8 @@ static struct xos_envelope whole(enum xos_envelope_kind kind)
                              .header = sample_text("header"),
                              .signature = {signature, sizeof(signature)},
                              .chain_count = 3,
-                             .body = sample_text("body")};
+                             .body = sample_text("body"),
+                             .attributes = sample_text("attributes")};
     for (size_t i = 0; i < 3; i++)
         e.chain[i] = sample_text(i == 1 ? "" : "certificate");
     return e;
@@ -44,6 +45,7 @@ static void every_kind_goes_round(void **state)
         same(back.header, e.header);
         same(back.signature, e.signature);
         same(back.body, e.body);
+        same(back.attributes, e.attributes);
         assert_int_equal(back.chain_count, 3);
         for (size_t i = 0; i < 3; i++)
             same(back.chain[i], e.chain[i]);
@@ -63,7 +65,7 @@ out:
 /* The lengths of one envelope, and what is said to it. */
 struct row {
     unsigned kind;
-    size_t header, signature, certificates, certificate, body;
+    size_t header, signature, certificates, certificate, body, attributes;
     enum xos_code code;
 };
 
@@ -78,7 +80,9 @@ static int write_row(struct xos_buf *out, const struct row *r, const uint8_t *ze
     for (size_t i = 0; i < r->certificates; i++)
         if (raw_bytes(out, 5, (struct xos_slice){zeros, r->certificate}, err) < 0)
             return -1;
-    return raw_bytes(out, 6, (struct xos_slice){zeros, r->body}, err);
+    if (raw_bytes(out, 6, (struct xos_slice){zeros, r->body}, err) < 0)
+        return -1;
+    return raw_bytes(out, 7, (struct xos_slice){zeros, r->attributes}, err);
 }
 
 static void every_length_has_its_maximum(void **state)
@@ -86,17 +90,19 @@ static void every_length_has_its_maximum(void **state)
     (void)state;
     struct xos_error err = {0};
     static const struct row rows[] = {
-        {1, XOS_HEADER_BYTES_MAX, 64, 3, XOS_CERTIFICATE_BYTES_MAX, XOS_BODY_BYTES_MAX, XOS_NONE},
-        {1, XOS_HEADER_BYTES_MAX + 1, 64, 0, 0, 0, XOS_LIMIT},
-        {1, 1, 63, 0, 0, 0, XOS_PROTOCOL},
-        {1, 1, 65, 0, 0, 0, XOS_PROTOCOL},
-        {1, 1, 64, 4, 1, 0, XOS_LIMIT},
-        {1, 1, 64, 1, XOS_CERTIFICATE_BYTES_MAX + 1, 0, XOS_LIMIT},
-        {1, 1, 64, 0, 0, XOS_BODY_BYTES_MAX + 1, XOS_LIMIT},
-        {0, 1, 64, 0, 0, 0, XOS_PROTOCOL},
-        {5, 1, 64, 0, 0, 0, XOS_PROTOCOL},
-        {UINT32_MAX, 1, 64, 0, 0, 0, XOS_PROTOCOL},
-        {1, XOS_HEADER_BYTES_MAX, 64, 3, XOS_CERTIFICATE_BYTES_MAX, XOS_BODY_BYTES_MAX + 257,
+        {1, XOS_HEADER_BYTES_MAX, 64, 3, XOS_CERTIFICATE_BYTES_MAX, XOS_BODY_BYTES_MAX,
+         XOS_ATTRIBUTES_BYTES_MAX, XOS_NONE},
+        {1, 1, 64, 0, 0, 0, XOS_ATTRIBUTES_BYTES_MAX + 1, XOS_LIMIT},
+        {1, XOS_HEADER_BYTES_MAX + 1, 64, 0, 0, 0, 0, XOS_LIMIT},
+        {1, 1, 63, 0, 0, 0, 0, XOS_PROTOCOL},
+        {1, 1, 65, 0, 0, 0, 0, XOS_PROTOCOL},
+        {1, 1, 64, 4, 1, 0, 0, XOS_LIMIT},
+        {1, 1, 64, 1, XOS_CERTIFICATE_BYTES_MAX + 1, 0, 0, XOS_LIMIT},
+        {1, 1, 64, 0, 0, XOS_BODY_BYTES_MAX + 1, 0, XOS_LIMIT},
+        {0, 1, 64, 0, 0, 0, 0, XOS_PROTOCOL},
+        {5, 1, 64, 0, 0, 0, 0, XOS_PROTOCOL},
+        {UINT32_MAX, 1, 64, 0, 0, 0, 0, XOS_PROTOCOL},
+        {1, XOS_HEADER_BYTES_MAX, 64, 3, XOS_CERTIFICATE_BYTES_MAX, XOS_BODY_BYTES_MAX + 8449, 0,
          XOS_LIMIT},
     };
     struct xos_buf bytes = XOS_BUF(2 * XOS_ENVELOPE_BYTES_MAX);
