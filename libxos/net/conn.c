@@ -2,20 +2,14 @@
 #include "libxos/net/conn.h"
 
 #include "libxos/base/alloc.h"
+#include "libxos/net/carrier.h"
 #include "libxos/wire/frame.h"
 
-#include <assert.h>
-#include <errno.h>
-#include <string.h>
-#include <sys/socket.h>
-
-#define CONN_READ_BYTES ((size_t)64 << 10)
 #define CONN_FINISH_MS 10000 /* a peer that reads nothing any more is not waited for longer */
 
 struct xos_conn {
     struct xos_loop *loop;
-    int fd;
-    struct xos_watch *watch;
+    struct carrier *carrier;
     struct xos_frame_reader reader;
     struct xos_buf output;
     size_t output_sent; /* bytes at the front of output that are gone */
@@ -36,12 +30,9 @@ struct xos_conn {
 
 static void conn_watch(struct xos_conn *c)
 {
-    unsigned what = 0;
-    if (!c->paused && !c->ended && !c->finishing)
-        what |= XOS_READABLE;
-    if (c->output.len > c->output_sent)
-        what |= XOS_WRITABLE;
-    xos_watch_set(c->watch, c->closed && !c->finishing ? 0 : what);
+    bool write = c->output.len > c->output_sent && (!c->closed || c->finishing);
+    c->carrier->ops->watch(c->carrier, !c->paused && !c->ended && !c->finishing && !c->closed,
+                           write);
 }
 
 void xos_conn_free(struct xos_conn *c)
@@ -51,8 +42,7 @@ void xos_conn_free(struct xos_conn *c)
     xos_loop_undefer(c->loop, &c->deliver);
     xos_loop_undefer(c->loop, &c->room);
     xos_timer_free(c->finish_timer);
-    xos_watch_free(c->watch);
-    xos_env_close(xos_loop_env(c->loop), c->fd);
+    c->carrier->ops->free(c->carrier);
     xos_frame_reader_free(&c->reader);
     xos_buf_free(&c->output);
     xos_free(c);
@@ -118,41 +108,55 @@ static void on_deliver(void *arg)
     }
 }
 
-static void conn_read(struct xos_conn *c)
+size_t conn_space(const struct xos_conn *c)
 {
-    uint8_t bytes[CONN_READ_BYTES];
+    return c->reader.buf.max - (c->reader.buf.len - c->reader.taken);
+}
+
+void conn_on_data(struct xos_conn *c, struct xos_slice data)
+{
     struct xos_error err = {0};
-    size_t space = c->reader.buf.max - (c->reader.buf.len - c->reader.taken);
-    if (space == 0)
-        return; /* whole frames wait to be delivered */
-    ssize_t n = recv(c->fd, bytes, space < sizeof(bytes) ? space : sizeof(bytes), 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    if (c->closed || c->finishing)
         return;
-    if (n < 0) {
-        xos_fail_errno(&err, "receive");
-        c->ended = true;
-        conn_break(c, &err);
-        return;
-    }
-    if (n == 0)
-        c->ended = true;
-    else if (xos_frame_feed(&c->reader, (struct xos_slice){bytes, (size_t)n}, &err) < 0) {
+    if (xos_frame_feed(&c->reader, data, &err) < 0) {
         conn_close(c, &err);
         return;
     }
+    on_deliver(c);
+}
+
+void conn_on_end(struct xos_conn *c)
+{
+    if (c->ended)
+        return;
+    c->ended = true;
     conn_watch(c);
     on_deliver(c);
+}
+
+/* Who said that all was sent and then went has ended in good order. */
+void conn_on_broken(struct xos_conn *c, const struct xos_error *why)
+{
+    static const struct xos_error orderly = {.code = XOS_NONE};
+    if (c->finishing) {
+        xos_conn_free(c);
+        return;
+    }
+    if (c->ended)
+        why = &orderly;
+    c->ended = true;
+    conn_break(c, why);
 }
 
 static int conn_flush(struct xos_conn *c, struct xos_error *err)
 {
     while (c->output_sent < c->output.len) {
-        ssize_t n = send(c->fd, c->output.data + c->output_sent, c->output.len - c->output_sent,
-                         MSG_NOSIGNAL);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            break;
+        struct xos_slice rest = {c->output.data + c->output_sent, c->output.len - c->output_sent};
+        ssize_t n = c->carrier->ops->write(c->carrier, rest, err);
         if (n < 0)
-            return xos_fail_errno(err, "send");
+            return -1;
+        if (n == 0)
+            break;
         c->output_sent += (size_t)n;
     }
     if (c->output_sent == c->output.len || c->output_sent > c->output_max / 2) {
@@ -172,7 +176,7 @@ static void conn_sent(struct xos_conn *c)
     }
 }
 
-static void conn_write(struct xos_conn *c)
+void conn_on_writable(struct xos_conn *c)
 {
     struct xos_error err = {0};
     int rc = conn_flush(c, &err);
@@ -184,18 +188,6 @@ static void conn_write(struct xos_conn *c)
         conn_sent(c);
 }
 
-/* Who finishes does not read, so that conn_read never sees what conn_write has freed. */
-static void on_ready(int fd, unsigned what, void *arg)
-{
-    (void)fd;
-    struct xos_conn *c = arg;
-    bool finishing = c->finishing;
-    if (what & XOS_WRITABLE)
-        conn_write(c);
-    if ((what & XOS_READABLE) && !finishing)
-        conn_read(c);
-}
-
 static void on_room(void *arg)
 {
     struct xos_conn *c = arg;
@@ -203,16 +195,17 @@ static void on_room(void *arg)
         c->ops->on_room(c->arg, c);
 }
 
-int xos_conn_new(struct xos_conn **out, struct xos_loop *loop, int fd,
-                 const struct xos_conn_config *config, struct xos_error *err)
+int conn_over(struct xos_conn **out, struct xos_loop *loop, struct carrier *carrier,
+              struct xos_slice first, const struct xos_conn_config *config, struct xos_error *err)
 {
     struct xos_conn *c = xos_alloc(sizeof(*c));
     if (!c) {
-        xos_env_close(xos_loop_env(loop), fd);
+        carrier->ops->free(carrier);
         return xos_fail(err, XOS_NOMEM, "connection");
     }
     c->loop = loop;
-    c->fd = fd;
+    c->carrier = carrier;
+    carrier->conn = c;
     c->ops = config->ops;
     c->arg = config->arg;
     c->output_max = config->output_max ? config->output_max : XOS_CONN_OUTPUT_BYTES;
@@ -222,10 +215,12 @@ int xos_conn_new(struct xos_conn **out, struct xos_loop *loop, int fd,
     c->deliver = (struct xos_task){.run = on_deliver, .arg = c};
     c->room = (struct xos_task){.run = on_room, .arg = c};
     xos_frame_reader_init(&c->reader, config->frame_max);
-    if (xos_watch_new(&c->watch, loop, fd, XOS_READABLE, on_ready, c, err) < 0) {
+    if (first.len && xos_frame_feed(&c->reader, first, err) < 0) {
         xos_conn_free(c);
         return -1;
     }
+    if (first.len)
+        xos_loop_defer(loop, &c->deliver);
     *out = c;
     return 0;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* conn.h - frames in order over one connection, with back pressure both ways.
  *
- * The transport is a Unix stream socket, or anything that offers the few calls of
- * struct xos_transport (a bulk stream does). Who uses a connection cannot tell.
+ * It is carried by a socket, or by a bulk stream between two nodes. Who uses a connection cannot
+ * tell.
  *
- * Sending: what the transport does not take at once waits, up to output_max bytes; beyond that
+ * Sending: what the carrier does not take at once waits, up to output_max bytes; beyond that
  * xos_conn_send fails with XOS_LIMIT. A polite sender stops when xos_conn_room() is 0 and goes on
  * in on_room. Receiving: xos_conn_pause() stops reading, and in the end the peer. */
 #ifndef XOS_NET_CONN_H
@@ -40,6 +40,20 @@ struct xos_conn_config {
 /* Over a connected, non-blocking stream socket; takes fd, also when it fails. */
 int xos_conn_new(struct xos_conn **out, struct xos_loop *loop, int fd,
                  const struct xos_conn_config *config, struct xos_error *err);
+
+/* Over a stream that the peer has opened and that is not answered yet; takes it, also when it
+ * fails. `first` came with it. */
+struct xos_stream;
+int xos_conn_accept(struct xos_conn **out, struct xos_loop *loop, struct xos_stream *stream,
+                    struct xos_slice first, const struct xos_conn_config *config,
+                    struct xos_error *err);
+
+/* Open a stream on a bulk connection that is up, and send one frame: with the opening itself when
+ * it is short, so that the answer is one round trip away. */
+struct xos_bulk_conn;
+int xos_conn_dial(struct xos_conn **out, struct xos_loop *loop, struct xos_bulk_conn *bulk,
+                  struct xos_slice frame, const struct xos_conn_config *config,
+                  struct xos_error *err);
 
 /* No callback comes after this. What still waits to be sent is lost: see xos_conn_finish. */
 void xos_conn_free(struct xos_conn *conn);
