@@ -111,6 +111,7 @@ static int start_rpc(struct node *n, struct xos_error *err)
 {
     struct xos_rpc_config c = {.node = n->config.node,
                                .institution = n->config.institution,
+                               .head = n->config.head,
                                .boot_id = n->boot_id,
                                .gate = gate_check,
                                .arg = &n->gate};

@@ -1,75 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "libxos/net/rpc.h"
+#include "libxos/net/rpc_parts.h"
 
 #include "libxos/base/alloc.h"
 #include "libxos/base/telemetry.h"
+#include "libxos/net/bulk.h"
 
 #include <assert.h>
 #include <string.h>
 #include <utlist.h>
 
-struct xos_pending {
-    struct xos_rpc *rpc;
-    struct xos_timer *deadline;
-    struct xos_task deliver; /* the answer is here */
-    struct xos_error result;
-    struct xos_buf body;
-    struct xos_call *call; /* being served by this very node */
-    const char *verb;
-    uint64_t begun_ms;
-    xos_answer_f answered;
-    void *arg;
-    struct xos_pending *prev, *next;
-};
-
-struct xos_call {
-    struct xos_rpc *rpc;
-    const struct xos_verb *verb;
-    void *service;
-    struct xos_caller caller;
-    struct xos_envelope envelope;
-    struct xos_request request;
-    bool is_signed;
-    uint8_t request_sha256[XOS_HASH_BYTES];
-    struct xos_conn *conn;       /* NULL: the other side is gone, or it is this node */
-    struct xos_pending *pending; /* this node asked; NULL: it gave up */
-    struct xos_buf own_body;     /* this node's request */
-    struct xos_task serve;       /* of this node's request */
-    struct xos_task leave;       /* the caller was gone before the handler began */
-    uint64_t sequence;
-    uint64_t begun_ms;
-    void (*gone)(void *arg, struct xos_call *call);
-    void *arg;
-    struct xos_call *prev, *next;
-};
-
-/* A connection that has not said yet what it wants. */
-struct knock {
-    struct xos_rpc *rpc;
-    struct xos_conn *conn;
-    struct xos_timer *timer;
-    struct xos_peer peer;
-    bool local;
-    struct knock *prev, *next;
-};
-
-struct served {
-    const struct xos_verb *verb;
-    void *service;
-};
-
-struct xos_rpc {
-    struct xos_loop *loop;
-    struct xos_rpc_config config;
-    struct served verbs[XOS_RPC_VERBS_MAX];
-    size_t verb_count;
-    struct knock *knocks;
-    struct xos_call *calls;
-    struct xos_pending *pendings;
-    size_t knock_count, call_count, pending_count;
-};
-
-static uint64_t now_ms(const struct xos_rpc *rpc)
+uint64_t rpc_now_ms(const struct xos_rpc *rpc)
 {
     return xos_env_mono_ms(xos_loop_env(rpc->loop));
 }
@@ -86,6 +26,14 @@ int xos_rpc_new(struct xos_rpc **out, struct xos_loop *loop, const struct xos_rp
     return 0;
 }
 
+void xos_rpc_identity(struct xos_rpc *rpc, const struct xos_key *key, const struct xos_slice *chain,
+                      size_t chain_count)
+{
+    rpc->key = key;
+    rpc->chain = chain;
+    rpc->chain_count = chain_count < XOS_CHAIN_MAX ? chain_count : XOS_CHAIN_MAX;
+}
+
 int xos_rpc_serve(struct xos_rpc *rpc, const struct xos_verb *verbs, size_t count, void *service,
                   struct xos_error *err)
 {
@@ -96,7 +44,7 @@ int xos_rpc_serve(struct xos_rpc *rpc, const struct xos_verb *verbs, size_t coun
     return 0;
 }
 
-static const struct served *verb_find(const struct xos_rpc *rpc, const char *name)
+const struct served *rpc_verb(const struct xos_rpc *rpc, const char *name)
 {
     for (size_t i = 0; i < rpc->verb_count; i++)
         if (strcmp(rpc->verbs[i].verb->name, name) == 0)
@@ -123,7 +71,7 @@ static struct xos_call *call_new(struct xos_rpc *rpc, struct xos_error *err)
     }
     call->rpc = rpc;
     call->leave = (struct xos_task){.run = on_leave, .arg = call};
-    call->begun_ms = now_ms(rpc);
+    call->begun_ms = rpc_now_ms(rpc);
     DL_APPEND(rpc->calls, call);
     rpc->call_count++;
     return call;
@@ -135,7 +83,7 @@ static void call_free(struct xos_call *call)
         call->pending->call = NULL;
     if (call->verb)
         xos_metric_observe(XOS_M_RPC_SECONDS, call->verb->name,
-                           (double)(now_ms(call->rpc) - call->begun_ms) / 1000);
+                           (double)(rpc_now_ms(call->rpc) - call->begun_ms) / 1000);
     xos_loop_undefer(call->rpc->loop, &call->serve);
     xos_loop_undefer(call->rpc->loop, &call->leave);
     DL_DELETE(call->rpc->calls, call);
@@ -162,13 +110,12 @@ struct xos_slice xos_call_body(const struct xos_call *call)
                                : call->envelope.body;
 }
 
-static void pending_deliver(struct xos_pending *p);
-
 /* The header that is signed, then the envelope around it. */
 static int answer_pack(struct xos_call *call, enum xos_code code, struct xos_slice body, bool last,
                        struct xos_buf *out, struct xos_error *err)
 {
-    const struct xos_rpc_config *c = &call->rpc->config;
+    const struct xos_rpc *rpc = call->rpc;
+    const struct xos_rpc_config *c = &rpc->config;
     struct xos_buf header = XOS_BUF(XOS_HEADER_BYTES_MAX);
     uint8_t signature[XOS_SIGNATURE_BYTES];
     struct xos_answer a = {.code = code, .sequence = call->sequence, .last = last};
@@ -184,13 +131,13 @@ static int answer_pack(struct xos_call *call, enum xos_code code, struct xos_sli
         .header = {header.data, header.len},
         .body = body,
     };
-    if (c->key) {
-        if (xos_key_sign(c->key, XOS_ANSWER_DOMAIN, e.header, signature, err) < 0)
+    if (rpc->key) {
+        if (xos_key_sign(rpc->key, XOS_ANSWER_DOMAIN, e.header, signature, err) < 0)
             goto out;
         e.signature = (struct xos_slice){signature, sizeof(signature)};
         /* The chain goes with the answer; the events after it have the same signer. */
-        for (size_t i = 0; i < c->chain_count && call->sequence == 0; i++)
-            e.chain[e.chain_count++] = c->chain[i];
+        for (size_t i = 0; i < rpc->chain_count && call->sequence == 0; i++)
+            e.chain[e.chain_count++] = rpc->chain[i];
     }
     rc = xos_envelope_encode(&e, out, err);
 out:
@@ -330,7 +277,7 @@ static int call_admit(struct xos_call *call, const struct xos_peer *peer, struct
 {
     const struct xos_rpc_config *c = &call->rpc->config;
     const struct xos_envelope *e = &call->envelope;
-    const struct served *s = verb_find(call->rpc, call->request.verb);
+    const struct served *s = rpc_verb(call->rpc, call->request.verb);
     if (!s)
         return xos_fail(err, XOS_UNSUPPORTED, "unknown verb \"%s\"", call->request.verb);
     if (call->is_signed) {
@@ -379,8 +326,26 @@ static bool for_another_node(const struct xos_call *call)
     const struct xos_rpc_config *c = &call->rpc->config;
     if (!call->request.to_institution[0])
         return false; /* "whoever you are": node.hello */
-    return strcmp(call->request.to_institution, c->institution) != 0 ||
-           (call->request.to_node[0] && strcmp(call->request.to_node, c->node) != 0);
+    if (strcmp(call->request.to_institution, c->institution) != 0)
+        return true;
+    return call->request.to_node[0] ? strcmp(call->request.to_node, c->node) != 0 : !c->head;
+}
+
+static void call_forward(struct xos_call *call, struct xos_slice frame)
+{
+    const struct xos_rpc_config *c = &call->rpc->config;
+    struct xos_conn *conn = call->conn;
+    struct xos_error err = {0};
+    if (!c->forward) {
+        xos_fail(&err, XOS_DENIED, "the request is for %s of %s, not for %s",
+                 call->request.to_node[0] ? call->request.to_node : "a head",
+                 call->request.to_institution, c->node);
+        xos_call_fail(call, &err);
+        return;
+    }
+    call->conn = NULL;
+    c->forward(c->arg, conn, &call->request, call->is_signed, frame);
+    call_free(call);
 }
 
 static void on_request(void *arg, struct xos_conn *conn, struct xos_slice frame)
@@ -404,17 +369,8 @@ static void on_request(void *arg, struct xos_conn *conn, struct xos_slice frame)
         xos_call_fail(call, &err);
         return;
     }
-    if (!rpc->config.forward && for_another_node(call)) {
-        xos_fail(&err, XOS_DENIED, "the request is for %s of %s, not for %s",
-                 call->request.to_node[0] ? call->request.to_node : "a head",
-                 call->request.to_institution, rpc->config.node);
-        xos_call_fail(call, &err);
-        return;
-    }
     if (for_another_node(call)) {
-        call->conn = NULL;
-        rpc->config.forward(rpc->config.arg, conn, &call->request, frame);
-        call_free(call);
+        call_forward(call, frame);
         return;
     }
     if (call_admit(call, local ? &peer : NULL, &err) < 0)
@@ -441,15 +397,14 @@ static void on_knock_late(void *arg)
 
 static const struct xos_conn_ops knock_ops = {.on_frame = on_request, .on_close = on_knock_closed};
 
-void xos_rpc_take(struct xos_rpc *rpc, int fd, const struct xos_peer *peer)
+/* At the maximum the one that has waited longest goes: it had its time. */
+static struct knock *knock_new(struct xos_rpc *rpc, const struct xos_peer *peer,
+                               struct xos_error *err)
 {
-    struct xos_error err = {0};
     struct knock *k = xos_alloc(sizeof(*k));
     if (!k) {
-        xos_fail(&err, XOS_NOMEM, "new connection");
-        xos_log_error(XOS_EV_PEER_REFUSED, &err, "uid=%u", peer ? peer->uid : 0);
-        xos_env_close(xos_loop_env(rpc->loop), fd);
-        return;
+        xos_fail(err, XOS_NOMEM, "new connection");
+        return NULL;
     }
     k->rpc = rpc;
     k->local = peer != NULL;
@@ -457,63 +412,53 @@ void xos_rpc_take(struct xos_rpc *rpc, int fd, const struct xos_peer *peer)
         k->peer = *peer;
     if (rpc->knock_count >= XOS_RPC_KNOCKS_MAX) {
         xos_metric_add(XOS_M_LIMITS_REACHED, "rpc_knocks", 1);
-        knock_free(rpc->knocks); /* the oldest: it had its time */
+        knock_free(rpc->knocks);
     }
     DL_APPEND(rpc->knocks, k);
     rpc->knock_count++;
-    struct xos_conn_config config = {
-        .frame_max = XOS_ENVELOPE_BYTES_MAX, .ops = &knock_ops, .arg = k};
-    if (xos_conn_new(&k->conn, rpc->loop, fd, &config, &err) < 0 ||
-        xos_timer_new(&k->timer, rpc->loop, on_knock_late, k, &err) < 0) {
-        xos_log_error(XOS_EV_PEER_REFUSED, &err, "new connection");
+    return k;
+}
+
+static void knock_wait(struct knock *k, int rc, struct xos_error *err)
+{
+    if (rc < 0 || xos_timer_new(&k->timer, k->rpc->loop, on_knock_late, k, err) < 0) {
+        xos_log_error(XOS_EV_PEER_REFUSED, err, "new connection");
         knock_free(k);
         return;
     }
     xos_timer_set(k->timer, XOS_RPC_FIRST_FRAME_MS);
 }
 
-/* ---- calling ------------------------------------------------------------------------------------
- */
-
-static void pending_free(struct xos_pending *p)
+void xos_rpc_take(struct xos_rpc *rpc, int fd, const struct xos_peer *peer)
 {
-    if (p->call)
-        p->call->pending = NULL;
-    DL_DELETE(p->rpc->pendings, p);
-    p->rpc->pending_count--;
-    xos_loop_undefer(p->rpc->loop, &p->deliver);
-    xos_timer_free(p->deadline);
-    xos_buf_free(&p->body);
-    xos_free(p);
-}
-
-static void pending_deliver(struct xos_pending *p)
-{
-    xos_timer_cancel(p->deadline);
-    p->answered(p->arg, &p->result, (struct xos_slice){p->body.data, p->body.len});
-    pending_free(p);
-}
-
-static void on_deliver(void *arg)
-{
-    pending_deliver(arg);
-}
-
-static void on_deadline(void *arg)
-{
-    struct xos_pending *p = arg;
-    if (p->deliver.queued)
+    struct xos_error err = {0};
+    struct knock *k = knock_new(rpc, peer, &err);
+    struct xos_conn_config config = {
+        .frame_max = XOS_ENVELOPE_BYTES_MAX, .ops = &knock_ops, .arg = k};
+    if (k) {
+        knock_wait(k, xos_conn_new(&k->conn, rpc->loop, fd, &config, &err), &err);
         return;
-    xos_fail(&p->result, XOS_TIMEOUT, "no answer to %s in time", p->verb);
-    xos_buf_clear(&p->body);
-    pending_deliver(p);
+    }
+    xos_log_error(XOS_EV_PEER_REFUSED, &err, "uid=%u", peer ? peer->uid : 0);
+    xos_env_close(xos_loop_env(rpc->loop), fd);
 }
 
-void xos_rpc_cancel(struct xos_pending *p)
+void xos_rpc_take_stream(struct xos_rpc *rpc, struct xos_stream *stream, struct xos_slice first)
 {
-    if (p)
-        pending_free(p);
+    struct xos_error err = {0};
+    struct knock *k = knock_new(rpc, NULL, &err);
+    struct xos_conn_config config = {
+        .frame_max = XOS_ENVELOPE_BYTES_MAX, .ops = &knock_ops, .arg = k};
+    if (k) {
+        knock_wait(k, xos_conn_accept(&k->conn, rpc->loop, stream, first, &config, &err), &err);
+        return;
+    }
+    xos_log_error(XOS_EV_PEER_REFUSED, &err, "stream");
+    xos_stream_free(stream);
 }
+
+/* ---- what this node asks itself ---------------------------------------------------------------
+ */
 
 static void on_serve_own(void *arg)
 {
@@ -522,10 +467,10 @@ static void on_serve_own(void *arg)
 }
 
 /* This node asks itself: the same handlers, without header or wire. */
-static int call_own(struct xos_rpc *rpc, struct xos_pending *p, const char *verb,
-                    struct xos_slice body, struct xos_error *err)
+int rpc_serve_own(struct xos_rpc *rpc, struct xos_pending *p, const char *verb,
+                  struct xos_slice body, struct xos_error *err)
 {
-    const struct served *s = verb_find(rpc, verb);
+    const struct served *s = rpc_verb(rpc, verb);
     if (!s)
         return xos_fail(err, XOS_UNSUPPORTED, "unknown verb \"%s\"", verb);
     if (s->verb->flags & XOS_VERB_STREAM)
@@ -549,37 +494,6 @@ static int call_own(struct xos_rpc *rpc, struct xos_pending *p, const char *verb
     return 0;
 }
 
-int xos_rpc_call(struct xos_rpc *rpc, struct xos_pending **out, const char *node, const char *verb,
-                 struct xos_slice body, uint64_t timeout_ms, xos_answer_f answered, void *arg,
-                 struct xos_error *err)
-{
-    if (rpc->pending_count >= XOS_RPC_CALLS_MAX)
-        return xos_fail(err, XOS_LIMIT, "XOS_RPC_CALLS_MAX: %d requests wait for answers",
-                        XOS_RPC_CALLS_MAX);
-    if (strcmp(node, rpc->config.node) != 0)
-        return xos_fail(err, XOS_UNAVAILABLE, "no link to %s", node);
-    struct xos_pending *p = xos_alloc(sizeof(*p));
-    if (!p)
-        return xos_fail(err, XOS_NOMEM, "request %s", verb);
-    p->rpc = rpc;
-    p->verb = verb;
-    p->answered = answered;
-    p->arg = arg;
-    p->body = XOS_BUF(XOS_BODY_BYTES_MAX);
-    p->deliver = (struct xos_task){.run = on_deliver, .arg = p};
-    DL_APPEND(rpc->pendings, p);
-    rpc->pending_count++;
-    if (xos_timer_new(&p->deadline, rpc->loop, on_deadline, p, err) < 0 ||
-        call_own(rpc, p, verb, body, err) < 0) {
-        pending_free(p);
-        return -1;
-    }
-    xos_timer_set(p->deadline, timeout_ms);
-    if (out)
-        *out = p;
-    return 0;
-}
-
 void xos_rpc_free(struct xos_rpc *rpc)
 {
     if (!rpc)
@@ -589,6 +503,6 @@ void xos_rpc_free(struct xos_rpc *rpc)
     while (rpc->calls)
         call_free(rpc->calls);
     while (rpc->pendings)
-        pending_free(rpc->pendings);
+        rpc_pending_free(rpc->pendings);
     xos_free(rpc);
 }

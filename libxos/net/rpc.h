@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* rpc.h - requests and answers: who may ask is decided once, in one place, before any handler.
  *
- * A request comes on a connection of its own (a local client's, or a bulk stream), or as a message
- * of the overlay, or from this very node; a handler cannot tell. It is looked up by its verb: an
+ * A request comes on a connection of its own (a local client's, or a stream from another node), or
+ * from this very node; a handler cannot tell. It is looked up by its verb: an
  * unknown verb is refused. The gate then says who the caller is, from the signed header or from the
  * kernel's word about a local process; only then is the handler called. It answers exactly once,
  * now or later; a stream verb goes on with events or with the connection itself.
@@ -44,6 +44,7 @@ enum xos_verb_flags {
     XOS_VERB_OPEN = 1,   /* a local process without a login may ask */
     XOS_VERB_NODE = 2,   /* only nodes may ask */
     XOS_VERB_STREAM = 4, /* needs a connection; it goes on after the answer */
+    XOS_VERB_PROVEN = 8, /* the proof is in the body: anybody may ask, from anywhere, unsigned */
 };
 
 struct xos_verb {
@@ -52,24 +53,43 @@ struct xos_verb {
     unsigned flags;
 };
 
-/* Who is it? Sets *out, or refuses. `request` is NULL for an unsigned request of a local process.
- */
+/* Who is it? Sets *out, or refuses. `request` is NULL for an unsigned request; `peer` for one that
+ * does not come from a process of this machine. */
 typedef int (*xos_gate_f)(void *arg, const struct xos_verb *verb, const struct xos_envelope *e,
                           const struct xos_request *request, const struct xos_peer *peer,
                           struct xos_caller *out, struct xos_error *err);
 
-struct xos_rpc_config {
-    const char *node;              /* "n1.inria" */
-    const char *institution;       /* "inria" */
-    struct xos_id boot_id;         /* of this run of the process */
-    const struct xos_key *key;     /* signs answers; borrowed */
-    const struct xos_slice *chain; /* borrowed */
-    size_t chain_count;
-    xos_gate_f gate;
-    /* A request for another node comes on a connection: takes conn. NULL: refused. */
-    void (*forward)(void *arg, struct xos_conn *conn, const struct xos_request *request,
-                    struct xos_slice frame);
+/* A way to another node, being sought. */
+struct xos_dial;
+/* A connection of its own on which the frame was sent, or NULL and why not. */
+typedef void (*xos_dialled_f)(void *arg, struct xos_conn *conn, const struct xos_error *why);
+
+/* How this node reaches others. */
+struct xos_dialler {
     void *arg;
+    /* Send one frame (copied) on a new connection to a node; `done` comes once, from the loop,
+     * unless it was cancelled. */
+    int (*dial)(void *arg, struct xos_dial **out, const char *node, struct xos_slice frame,
+                const struct xos_conn_config *config, xos_dialled_f done, void *done_arg,
+                struct xos_error *err);
+    void (*cancel)(void *arg, struct xos_dial *dial);
+    /* Is this answer's signature that of the node that it names? */
+    int (*verify)(void *arg, const struct xos_envelope *e, const struct xos_answer *a,
+                  struct xos_error *err);
+};
+
+struct xos_rpc_config {
+    const char *node;        /* "n1.inria" */
+    const char *institution; /* "inria" */
+    bool head;               /* requests for any head of the institution are ours */
+    struct xos_id boot_id;   /* of this run of the process */
+    xos_gate_f gate;
+    /* A request for another node comes on a connection: takes conn. NULL: refused. is_signed: it
+     * says who signed it, which is for the other node to check. */
+    void (*forward)(void *arg, struct xos_conn *conn, const struct xos_request *request,
+                    bool is_signed, struct xos_slice frame);
+    void *arg;
+    const struct xos_dialler *dialler; /* borrowed; NULL: there are no other nodes */
 };
 
 struct xos_rpc;
@@ -81,8 +101,15 @@ void xos_rpc_free(struct xos_rpc *rpc);
 int xos_rpc_serve(struct xos_rpc *rpc, const struct xos_verb *verbs, size_t count, void *service,
                   struct xos_error *err);
 
+/* What signs answers and this node's own requests; everything is borrowed, until it is called
+ * again. Without it neither is signed. */
+void xos_rpc_identity(struct xos_rpc *rpc, const struct xos_key *key, const struct xos_slice *chain,
+                      size_t chain_count);
+
 /* A new connection with one request on it; takes fd. peer is NULL for one that is not local. */
 void xos_rpc_take(struct xos_rpc *rpc, int fd, const struct xos_peer *peer);
+/* The same of a stream that another node has opened, with what came along; takes it. */
+void xos_rpc_take_stream(struct xos_rpc *rpc, struct xos_stream *stream, struct xos_slice first);
 
 /* ---- serving ----------------------------------------------------------------------------------
  */
@@ -118,7 +145,8 @@ typedef void (*xos_answer_f)(void *arg, const struct xos_error *result, struct x
 struct xos_pending; /* a call that waits for its answer; gone once the callback was called */
 
 /* Ask another node, or this one; `out` may be NULL. body is copied, verb borrowed until the answer.
- * A stream verb is XOS_UNSUPPORTED here: it needs a connection. */
+ * A stream verb is XOS_UNSUPPORTED here: it needs a connection. All that services ask of one
+ * another may be asked twice, so that each request carries an operation id. */
 int xos_rpc_call(struct xos_rpc *rpc, struct xos_pending **out, const char *node, const char *verb,
                  struct xos_slice body, uint64_t timeout_ms, xos_answer_f answered, void *arg,
                  struct xos_error *err);

@@ -280,7 +280,8 @@ static void node_main(const char *path)
 {
     struct xos_error err;
     struct xos_local *local;
-    struct xos_rpc_config config = {.node = "n1.toy", .institution = "toy", .gate = gate};
+    struct xos_rpc_config config = {
+        .node = "n1.toy", .institution = "toy", .head = true, .gate = gate};
     if (xos_loop_new(&toy.loop, xos_env_posix(), &err) < 0 ||
         xos_rpc_new(&toy.rpc, toy.loop, &config, &err) < 0 ||
         xos_rpc_serve(toy.rpc, verbs, sizeof(verbs) / sizeof(verbs[0]), NULL, &err) < 0 ||

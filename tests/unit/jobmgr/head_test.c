@@ -33,7 +33,8 @@ static int gate(void *arg, const struct xos_verb *verb, const struct xos_envelop
 /* A head without a worker: its jobs wait. */
 static int stage_up(struct stage *s, struct xos_error *err)
 {
-    struct xos_rpc_config rpc = {.node = "n1.local", .institution = "local", .gate = gate};
+    struct xos_rpc_config rpc = {
+        .node = "n1.local", .institution = "local", .head = true, .gate = gate};
     struct discovery_config own = {.env = xos_env_posix(),
                                    .node = "n1.local",
                                    .institution = "local",

@@ -82,9 +82,10 @@ static int gate(void *arg, const struct xos_verb *verb, const struct xos_envelop
 }
 
 static void forward(void *arg, struct xos_conn *conn, const struct xos_request *request,
-                    struct xos_slice frame)
+                    bool is_signed, struct xos_slice frame)
 {
     (void)arg;
+    (void)is_signed;
     assert_string_equal(request->to_node, "n2.inria");
     assert_true(frame.len > 0);
     s.forwarded++;
@@ -102,15 +103,16 @@ static void on_gone(void *arg, struct xos_call *call)
 static int set_up(bool forwards, bool knock, struct xos_error *err)
 {
     s = (struct stage){.peer.fd = -1};
-    struct xos_rpc_config config = {.node = "n1.inria", .institution = "inria", .gate = gate};
+    struct xos_rpc_config config = {
+        .node = "n1.inria", .institution = "inria", .head = true, .gate = gate};
     memset(&config.boot_id, 0x33, sizeof(config.boot_id));
     if (xos_loop_new(&s.loop, xos_env_posix(), err) < 0 || xos_key_generate(&s.key, err) < 0)
         return -1;
-    config.key = s.key;
     config.forward = forwards ? forward : NULL;
     if (xos_rpc_new(&s.rpc, s.loop, &config, err) < 0 ||
         xos_rpc_serve(s.rpc, verbs, sizeof(verbs) / sizeof(verbs[0]), &s, err) < 0)
         return -1;
+    xos_rpc_identity(s.rpc, s.key, NULL, 0);
     const struct xos_peer me = {.uid = 7};
     if (knock)
         xos_rpc_take(s.rpc, raw_peer_open(&s.peer, XOS_ENVELOPE_BYTES_MAX), &me);
