@@ -14,6 +14,7 @@
  *     attr         what a VO says of a member: groups and roles
  *     grant        what a user allows a job
  *     assignment   where the owner lets a unit run
+ *     policy       what an institution allows on its machines
  *
  * Two chains of trust meet in a request. Home says who: root - issuing CA - user, node or job. The
  * VO says what: root key - manifest - attribute statement. No key of one can speak for the other,
@@ -37,6 +38,7 @@
 #include "vo-auth/core/grant.h"
 #include "vo-auth/core/manifest.h"
 #include "vo-auth/core/name.h"
+#include "vo-auth/core/policy.h"
 #include "vo-auth/core/revoke.h"
 #include "vo-auth/core/statement.h"
 

@@ -16,14 +16,33 @@ static const struct xos_conf_key keys[] = {
      "what it does: any of head worker storage gateway"},
     {"node", "cpus", XOS_CONF_NUMBER, "0", 0, 65536, "cpus to give to units; 0: all there are"},
     {"node", "mem", XOS_CONF_SIZE, "0", 0, 0, "memory to give to units; 0: all there is"},
+    {"node", "accept_unisolated", XOS_CONF_BOOL, "no", 0, 0,
+     "run other users' jobs although nothing here isolates them from one another"},
     {"node", "state", XOS_CONF_TEXT, "/var/lib/xos", 0, 0, "what must survive a restart"},
     {"node", "run", XOS_CONF_TEXT, "/run/xos", 0, 0, "sockets"},
     {"net", "socket", XOS_CONF_TEXT, NULL, 0, 0,
      "where local commands connect; unset: xosd.sock in [node] run"},
+    {"net", "listen", XOS_CONF_TEXT, NULL, 0, 0,
+     "numeric address for other nodes; unset: there are none"},
+    {"net", "overlay_port", XOS_CONF_NUMBER, "7401", 0, 65535, "control messages of other nodes"},
+    {"net", "bulk_port", XOS_CONF_NUMBER, "7402", 0, 65535, "streams of other nodes"},
+    {"net", "advertise", XOS_CONF_TEXT, NULL, 0, 0,
+     "numeric address that others reach this node at; unset: listen"},
+    {"net", "seeds", XOS_CONF_TEXT, "", 0, 0,
+     "nodes to turn to first: ADDRESS:BULKPORT …, IPv6 in brackets"},
+    {"net", "cut", XOS_CONF_TEXT, NULL, 0, 0,
+     "file of addresses, one a line, that this node has no cable to (for sandboxes)"},
     {"net", "http", XOS_CONF_TEXT, "127.0.0.1:7403", 0, 0,
      "where /metrics and /healthz are served: ADDRESS:PORT, or off"},
     {"store", "url", XOS_CONF_TEXT, NULL, 0, 0,
      "sqlite:PATH or postgresql://…; unset: jobs.db in [node] state"},
+    {"trust", "dir", XOS_CONF_TEXT, "/etc/xos/trust", 0, 0,
+     "roots, VOs and revocations that this node goes by"},
+    {"trust", "policy", XOS_CONF_TEXT, "/etc/xos/policy", 0, 0,
+     "who may do what here: xos-policy(5); no such file: one's own users and admins"},
+    {"trust", "admins", XOS_CONF_TEXT, "", 0, 0,
+     "users of this institution who administer it: alice@inria …"},
+    {"trust", "ca", XOS_CONF_TEXT, "/run/xos-ca/socket", 0, 0, "of xos-ca, on a head"},
     {"exec", "socket", XOS_CONF_TEXT, "/run/xos-execd/socket", 0, 0, "of xos-execd"},
     {"exec", "run", XOS_CONF_TEXT, "/run/xos-execd", 0, 0, "xos-execd's --run"},
     {"exec", "spool", XOS_CONF_TEXT, NULL, 0, 0,
@@ -114,6 +133,68 @@ static int parse_http(struct config *c, const char *text, struct xos_error *err)
     return 0;
 }
 
+/* "ADDRESS:PORT", "[ADDRESS]:PORT"; returns how many bytes of text that were, or 0. */
+static size_t parse_seed(struct config_seed *seed, const char *text)
+{
+    struct xos_error err;
+    uint64_t port;
+    char number[8];
+    size_t all = strcspn(text, " ,\t"), host;
+    const char *end = text[0] == '[' ? memchr(text, ']', all) : NULL;
+    const char *from = text[0] == '[' ? text + 1 : text;
+    for (host = all; host > 0 && text[host - 1] != ':'; host--)
+        continue;
+    size_t digits = all - host, len = end ? (size_t)(end - from) : host ? host - 1 : 0;
+    if (host == 0 || digits == 0 || digits >= sizeof(number) || len == 0 ||
+        len >= sizeof(seed->host) || (text[0] == '[' && (!end || end + 2 != text + host)))
+        return 0;
+    (void)snprintf(number, sizeof(number), "%.*s", (int)digits, text + host);
+    if (xos_parse_u64(number, 1, 65535, &port, &err) < 0)
+        return 0;
+    memcpy(seed->host, from, len);
+    seed->host[len] = '\0';
+    seed->port = (unsigned)port;
+    return all;
+}
+
+static int parse_seeds(struct config *c, const char *text, struct xos_error *err)
+{
+    while (*(text += strspn(text, " ,\t"))) {
+        if (c->seed_count == CONFIG_SEEDS_MAX)
+            return xos_fail(err, XOS_LIMIT, "CONFIG_SEEDS_MAX: %d [net] seeds", CONFIG_SEEDS_MAX);
+        size_t n = parse_seed(&c->seeds[c->seed_count], text);
+        if (n == 0)
+            return xos_fail(err, XOS_INVALID, "[net] seeds: \"%.*s\" is not ADDRESS:BULKPORT",
+                            (int)strcspn(text, " ,\t"), text);
+        c->seed_count++;
+        text += n;
+    }
+    return 0;
+}
+
+static int fill_net(struct config *c, const struct xos_conf *conf, struct xos_error *err)
+{
+    const char *listen = xos_conf_text(conf, "net", "listen");
+    const char *advertise = xos_conf_text(conf, "net", "advertise");
+    const char *cut = xos_conf_text(conf, "net", "cut");
+    c->overlay_port = (unsigned)xos_conf_number(conf, "net", "overlay_port");
+    c->bulk_port = (unsigned)xos_conf_number(conf, "net", "bulk_port");
+    if (text_copy(c->listen, sizeof(c->listen), listen ? listen : "", "[net] listen", err) < 0 ||
+        text_copy(c->advertise, sizeof(c->advertise), advertise ? advertise : c->listen,
+                  "[net] advertise", err) < 0 ||
+        text_copy(c->cut, sizeof(c->cut), cut ? cut : "", "[net] cut", err) < 0 ||
+        text_copy(c->trust_dir, sizeof(c->trust_dir), xos_conf_text(conf, "trust", "dir"),
+                  "[trust] dir", err) < 0 ||
+        text_copy(c->policy, sizeof(c->policy), xos_conf_text(conf, "trust", "policy"),
+                  "[trust] policy", err) < 0 ||
+        text_copy(c->admins, sizeof(c->admins), xos_conf_text(conf, "trust", "admins"),
+                  "[trust] admins", err) < 0 ||
+        text_copy(c->ca_socket, sizeof(c->ca_socket), xos_conf_text(conf, "trust", "ca"),
+                  "[trust] ca", err) < 0)
+        return -1;
+    return parse_seeds(c, xos_conf_text(conf, "net", "seeds"), err);
+}
+
 static int fill_paths(struct config *c, const struct xos_conf *conf, struct xos_error *err)
 {
     const char *state = xos_conf_text(conf, "node", "state");
@@ -135,6 +216,7 @@ static int fill_paths(struct config *c, const struct xos_conf *conf, struct xos_
 
 static int fill(struct config *c, const struct xos_conf *conf, struct xos_error *err)
 {
+    c->accept_unisolated = xos_conf_bool(conf, "node", "accept_unisolated");
     c->cpus = (uint32_t)xos_conf_number(conf, "node", "cpus");
     c->mem_bytes = xos_conf_number(conf, "node", "mem");
     c->output_bytes_max = xos_conf_number(conf, "limits", "output_per_unit");
@@ -148,7 +230,7 @@ static int fill(struct config *c, const struct xos_conf *conf, struct xos_error 
                         xos_conf_text(conf, "log", "level"));
     if (parse_name(c, xos_conf_text(conf, "node", "name"), err) < 0 ||
         parse_roles(c, xos_conf_text(conf, "node", "roles"), err) < 0 ||
-        parse_http(c, xos_conf_text(conf, "net", "http"), err) < 0)
+        parse_http(c, xos_conf_text(conf, "net", "http"), err) < 0 || fill_net(c, conf, err) < 0)
         return -1;
     return fill_paths(c, conf, err);
 }

@@ -10,6 +10,13 @@ struct xos_env;
 #define CONFIG_TEXT_MAX 512
 #define CONFIG_NAME_MAX 64
 
+#define CONFIG_SEEDS_MAX 16
+
+struct config_seed {
+    char host[CONFIG_NAME_MAX]; /* numeric */
+    unsigned port;              /* bulk */
+};
+
 struct config {
     char node[CONFIG_NAME_MAX * 2]; /* n1.local */
     char institution[CONFIG_NAME_MAX];
@@ -23,6 +30,17 @@ struct config {
     char store_url[CONFIG_TEXT_MAX];
     char execd_socket[CONFIG_TEXT_MAX];
     char execd_run[CONFIG_TEXT_MAX];
+    char listen[CONFIG_NAME_MAX];    /* empty: no network */
+    char advertise[CONFIG_NAME_MAX]; /* where others reach this node */
+    unsigned overlay_port, bulk_port;
+    struct config_seed seeds[CONFIG_SEEDS_MAX];
+    size_t seed_count;
+    char cut[CONFIG_TEXT_MAX]; /* empty: none */
+    char trust_dir[CONFIG_TEXT_MAX];
+    char policy[CONFIG_TEXT_MAX];
+    char admins[CONFIG_TEXT_MAX];
+    char ca_socket[CONFIG_TEXT_MAX];
+    bool accept_unisolated;
     uint32_t cpus; /* 0: what the machine has */
     uint64_t mem_bytes;
     uint64_t output_bytes_max;

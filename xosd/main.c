@@ -13,9 +13,11 @@
 #include "libxos/base/version.h"
 #include "libxos/net/notify.h"
 #include "xosd/config.h"
+#include "xosd/join.h"
 #include "xosd/node.h"
 
 #include <argp.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,14 +31,19 @@ const char *argp_program_version;
 struct options {
     const char *config;
     const char *document;
+    const char *token;
     bool check;
 };
 
-enum { OPT_PRINT_DOCS = 256, OPT_CHECK };
+enum { OPT_PRINT_DOCS = 256, OPT_CHECK, OPT_JOIN };
 
 static const struct argp_option option_table[] = {
     {"config", 'c', "FILE", 0, "configuration (/etc/xos/xosd.conf)", 0},
     {"check", OPT_CHECK, NULL, 0, "read the configuration, say what is wrong with it, and end", 0},
+    {"join", OPT_JOIN, "TOKEN", 0,
+     "get this node's certificate with a token of its institution's head (-: read it from the "
+     "standard input), and end",
+     0},
     {"print-docs", OPT_PRINT_DOCS, "metrics|log|config", 0, "print a reference as Markdown", 0},
     {0},
 };
@@ -48,6 +55,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         o->config = text;
     else if (key == OPT_PRINT_DOCS)
         o->document = text;
+    else if (key == OPT_JOIN)
+        o->token = text;
     else if (key == OPT_CHECK)
         o->check = true;
     else
@@ -174,6 +183,22 @@ static int serve(const struct options *options, const struct config *config, str
     return rc;
 }
 
+/* "-": a token on a command line can be seen by every process of the machine. */
+static int join(const struct config *config, const char *token)
+{
+    char text[512] = "";
+    struct xos_error err = {0};
+    if (strcmp(token, "-") == 0)
+        token = fgets(text, sizeof(text), stdin) ? text : "";
+    int rc = join_run(xos_env_posix(), config, token, &err);
+    OPENSSL_cleanse(text, sizeof(text));
+    if (rc < 0)
+        fprintf(stderr, "xosd: %s\n", err.text);
+    else
+        printf("%s has joined %s\n", config->node, config->institution);
+    return rc < 0 ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp argp = {option_table, parse, NULL, "The daemon of an XOS node.",
@@ -193,6 +218,8 @@ int main(int argc, char **argv)
     }
     if (options.check)
         return 0;
+    if (options.token)
+        return join(&config, options.token);
     xos_log_threshold((enum xos_log_level)config.log_level);
     if (serve(&options, &config, &err) < 0) {
         xos_log_error(XOS_EV_FATAL, &err, "node=%s", config.node);

@@ -8,7 +8,12 @@
 #include "libxos/base/version.h"
 #include "libxos/net/local.h"
 #include "libxos/wire/pb.h"
+#include "xosd/ca_pipe.h"
+#include "xosd/forward.h"
 #include "xosd/gate.h"
+#include "xosd/identity.h"
+#include "xosd/peers.h"
+#include "xosd/renewal.h"
 #include "xosd/web.h"
 #include "xosd/xosd.pb-c.h"
 
@@ -21,8 +26,14 @@ struct node {
     struct xos_loop *loop;
     struct xos_env *env;
     struct config config;
-    struct gate gate;
     struct xos_id boot_id;
+    struct identity identity; /* empty: this node stands alone */
+    struct auth_trust *trust; /* NULL then */
+    struct gate *gate;
+    struct peers *peers; /* NULL: no other node is to be reached */
+    struct forward *forward;
+    struct ca_pipe *ca;
+    struct renewal *renewal;
     struct discovery *discovery;
     struct xos_rpc *rpc;
     struct jobmgr *jobs;
@@ -46,6 +57,8 @@ static void serve_hello(void *service, struct xos_call *call)
     m.boot_id = xos_pb_bytes((struct xos_slice){n->boot_id.bytes, XOS_ID_BYTES});
     m.protocol = XOS_PROTOCOL_VERSION;
     m.release = xos_pb_text(xos_version);
+    m.federated = n->trust != NULL;
+    m.overlay_port = n->peers ? peers_overlay_port(n->peers) : 0;
     if (xos_pb_pack(&m, &body, &err) < 0)
         xos_call_fail(call, &err);
     else
@@ -53,7 +66,8 @@ static void serve_hello(void *service, struct xos_call *call)
     xos_buf_free(&body);
 }
 
-static const struct xos_verb verbs[] = {{"node.hello", serve_hello, XOS_VERB_OPEN}};
+static const struct xos_verb verbs[] = {
+    {"node.hello", serve_hello, XOS_VERB_OPEN | XOS_VERB_PROVEN}};
 
 static bool healthy(void *arg, struct xos_buf *out)
 {
@@ -82,8 +96,20 @@ static void on_disk(void *arg)
 /* ---- start, step by step
  * --------------------------------------------------------------------------------- */
 
+static int start_gate(struct node *n, const struct xos_user *who, struct xos_error *err)
+{
+    const struct gate_config c = {.env = n->env,
+                                  .uid = who->uid,
+                                  .login = who->login,
+                                  .config = &n->config,
+                                  .trust = n->trust};
+    return gate_new(&n->gate, &c, err);
+}
+
+/* With a certificate it is one of many; without, it stands alone. */
 static int start_identity(struct node *n, struct xos_error *err)
 {
+    struct xos_error why = {0};
     struct xos_user who;
     if (xos_env_user(n->env, &who, err) < 0)
         return -1;
@@ -91,8 +117,15 @@ static int start_identity(struct node *n, struct xos_error *err)
         return xos_fail(err, XOS_DENIED,
                         "xosd parses bytes from the network and is never root: "
                         "start it as the user xos");
-    gate_init(&n->gate, who.uid, who.login, n->config.institution);
-    return xos_env_random(n->env, n->boot_id.bytes, sizeof(n->boot_id.bytes), err);
+    if (xos_env_random(n->env, n->boot_id.bytes, sizeof(n->boot_id.bytes), err) < 0)
+        return -1;
+    if (identity_open(&n->identity, n->env, n->config.state_dir, n->config.node, &why) == 0) {
+        if (auth_trust_open(&n->trust, n->env, n->config.trust_dir, err) < 0)
+            return -1;
+    } else if (why.code != XOS_NOT_FOUND) {
+        return xos_fail(err, why.code, "%s", why.text);
+    }
+    return start_gate(n, &who, err);
 }
 
 static int start_discovery(struct node *n, struct xos_error *err)
@@ -107,17 +140,139 @@ static int start_discovery(struct node *n, struct xos_error *err)
     return discovery_new(&n->discovery, &c, err);
 }
 
+/* ---- other nodes
+ * --------------------------------------------------------------------------------- */
+
+static int reach(void *arg, const char *node, struct peer_reach *out, struct xos_error *err)
+{
+    (void)arg;
+    (void)out;
+    return xos_fail(err, XOS_NOT_FOUND, "node %s", node);
+}
+
+static void on_stream(void *arg, struct xos_stream *stream, struct xos_slice first)
+{
+    struct node *n = arg;
+    xos_rpc_take_stream(n->rpc, stream, first);
+}
+
+static void on_message(void *arg, const char *node, struct xos_slice message)
+{
+    (void)arg;
+    (void)node;
+    (void)message;
+}
+
+static void on_down(void *arg, const char *node)
+{
+    (void)arg;
+    (void)node;
+}
+
+static void on_seed(void *arg, size_t seed, const char *node)
+{
+    (void)arg;
+    (void)seed;
+    (void)node;
+}
+
+static void on_seed_down(void *arg, size_t seed)
+{
+    (void)arg;
+    (void)seed;
+}
+
+static int start_peers(struct node *n, struct xos_error *err)
+{
+    struct peers_config c = {.loop = n->loop,
+                             .trust = n->trust,
+                             .identity = &n->identity,
+                             .config = &n->config,
+                             .reach = reach,
+                             .on_stream = on_stream,
+                             .on_message = on_message,
+                             .on_down = on_down,
+                             .on_seed = on_seed,
+                             .on_seed_down = on_seed_down,
+                             .arg = n};
+    if (!n->trust || !n->config.listen[0])
+        return 0;
+    return peers_new(&n->peers, &c, err);
+}
+
+/* A head answers for its institution itself. */
+static const char *head_of(void *arg, const char *institution)
+{
+    struct node *n = arg;
+    if (n->config.head && strcmp(institution, n->config.institution) == 0)
+        return n->config.node;
+    return n->peers ? peers_head(n->peers, institution) : NULL;
+}
+
+static void forward(void *arg, struct xos_call *call, const struct xos_request *request,
+                    bool is_signed, struct xos_slice frame)
+{
+    struct node *n = arg;
+    forward_take(n->forward, call, request, is_signed, frame);
+}
+
+static int check(void *arg, const struct xos_verb *verb, const struct xos_envelope *e,
+                 const struct xos_request *request, const struct xos_peer *peer,
+                 struct xos_caller *out, struct xos_error *err)
+{
+    struct node *n = arg;
+    return gate_check(n->gate, verb, e, request, peer, out, err);
+}
+
 static int start_rpc(struct node *n, struct xos_error *err)
 {
+    const struct xos_dialler *dialler = n->peers ? peers_dialler(n->peers) : NULL;
     struct xos_rpc_config c = {.node = n->config.node,
                                .institution = n->config.institution,
                                .head = n->config.head,
                                .boot_id = n->boot_id,
-                               .gate = gate_check,
-                               .arg = &n->gate};
+                               .gate = check,
+                               .forward = dialler ? forward : NULL,
+                               .arg = n,
+                               .dialler = dialler};
+    if (dialler && forward_new(&n->forward, dialler, head_of, n, err) < 0)
+        return -1;
     if (xos_rpc_new(&n->rpc, n->loop, &c, err) < 0)
         return -1;
+    /* Whoever is asked shows leaf and issuing CA; the root is known or not trusted. */
+    if (n->trust)
+        xos_rpc_identity(n->rpc, n->identity.self.key, n->identity.self.chain, 2);
     return xos_rpc_serve(n->rpc, verbs, sizeof(verbs) / sizeof(verbs[0]), n, err);
+}
+
+static const char *own_head(void *arg)
+{
+    struct node *n = arg;
+    return head_of(n, n->config.institution);
+}
+
+static void on_renewed(void *arg)
+{
+    struct node *n = arg;
+    struct xos_error err = {0};
+    if (n->peers && peers_identity(n->peers, &err) < 0)
+        xos_log_error(XOS_EV_CERT_EXPIRING, &err, "certificate=node");
+}
+
+static int start_ca(struct node *n, struct xos_error *err)
+{
+    const struct renewal_config c = {.loop = n->loop,
+                                     .rpc = n->rpc,
+                                     .identity = &n->identity,
+                                     .config = &n->config,
+                                     .head = own_head,
+                                     .renewed = on_renewed,
+                                     .arg = n};
+    if (!n->trust)
+        return 0;
+    if (n->config.head && ca_pipe_new(&n->ca, n->loop, n->rpc, n->config.ca_socket, err) < 0)
+        return -1;
+    return renewal_new(&n->renewal, &c, err);
 }
 
 static int start_jobs(struct node *n, struct xos_error *err)
@@ -172,12 +327,10 @@ static const struct {
     const char *name;
     int (*start)(struct node *n, struct xos_error *err);
 } steps[] = {
-    {"identity", start_identity},
-    {"discovery", start_discovery},
-    {"calls", start_rpc},
-    {"jobs", start_jobs},
-    {"metrics", start_web},
-    {"local socket", start_local}, /* last: who can connect finds everything there */
+    {"identity", start_identity}, {"discovery", start_discovery}, {"other nodes", start_peers},
+    {"calls", start_rpc},         {"certificates", start_ca},     {"jobs", start_jobs},
+    {"metrics", start_web},       {"local socket", start_local}, /* last: who can connect finds
+                                                                    everything there */
 };
 
 int node_new(struct node **out, struct xos_loop *loop, const struct config *config,
@@ -194,7 +347,10 @@ int node_new(struct node **out, struct xos_loop *loop, const struct config *conf
             node_free(n);
             return xos_wrap(err, "start %s", steps[i].name);
         }
-    xos_log(XOS_EV_START, "node=%s user=%s socket=%s", config->node, n->gate.user, config->socket);
+    for (size_t i = 0; n->peers && i < config->seed_count; i++)
+        peers_seed(n->peers, i);
+    xos_log(XOS_EV_START, "node=%s user=%s socket=%s", config->node, gate_user(n->gate),
+            config->socket);
     *out = n;
     return 0;
 }
@@ -227,6 +383,10 @@ int node_reload(struct node *n, const struct config *config, struct xos_error *e
 {
     if (refuse_moved(&n->config, config, err) < 0)
         return -1;
+    if (n->trust && (gate_reload(n->gate, err) < 0 || auth_trust_reload(n->trust, err) < 0))
+        return -1;
+    if (n->peers && peers_reload(n->peers, err) < 0)
+        return -1;
     n->config = *config;
     xos_log_threshold((enum xos_log_level)config->log_level);
     if (n->jobs)
@@ -242,7 +402,14 @@ void node_free(struct node *n)
     web_free(n->web);
     xos_timer_free(n->disk);
     jobmgr_free(n->jobs);
+    renewal_free(n->renewal);
+    ca_pipe_free(n->ca);
+    forward_free(n->forward);
     xos_rpc_free(n->rpc);
+    peers_free(n->peers);
     discovery_free(n->discovery);
+    gate_free(n->gate);
+    auth_trust_free(n->trust);
+    identity_close(&n->identity);
     xos_free(n);
 }

@@ -232,6 +232,14 @@ void xos_conn_hand_over(struct xos_conn *c, const struct xos_conn_ops *ops, void
     xos_loop_defer(c->loop, &c->deliver);
 }
 
+void xos_conn_widen(struct xos_conn *c, size_t output_max)
+{
+    if (output_max <= c->output_max)
+        return;
+    c->output_max = output_max;
+    c->output.max = 2 * output_max;
+}
+
 size_t xos_conn_room(const struct xos_conn *c)
 {
     size_t waiting = c->output.len - c->output_sent;

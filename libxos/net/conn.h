@@ -61,6 +61,9 @@ void xos_conn_free(struct xos_conn *conn);
 /* Hand the connection to another user; frames that wait go to the new one, from the loop. */
 void xos_conn_hand_over(struct xos_conn *conn, const struct xos_conn_ops *ops, void *arg);
 
+/* Give it more room for output than it was made with; less changes nothing. */
+void xos_conn_widen(struct xos_conn *conn, size_t output_max);
+
 /* XOS_LIMIT: no room. XOS_UNAVAILABLE and the like: the other side is gone; on_close follows. */
 int xos_conn_send(struct xos_conn *conn, struct xos_slice frame, struct xos_error *err);
 size_t xos_conn_room(const struct xos_conn *conn); /* bytes of payload that one send may have now */

@@ -87,3 +87,16 @@ int xos_curve_keypair(uint8_t public_key[static XOS_CURVE_KEY_BYTES],
     explicit_bzero(secret_text, sizeof(secret_text));
     return decoded ? 0 : xos_fail(err, XOS_INTERNAL, "libzmq made a key that is not Z85");
 }
+
+int xos_curve_public(const uint8_t secret_key[static XOS_CURVE_KEY_BYTES],
+                     uint8_t public_key[static XOS_CURVE_KEY_BYTES], struct xos_error *err)
+{
+    char public_text[Z85_KEY_CHARS + 1], secret_text[Z85_KEY_CHARS + 1];
+    if (!zmq_z85_encode(secret_text, secret_key, XOS_CURVE_KEY_BYTES) ||
+        zmq_curve_public(public_text, secret_text) < 0)
+        return xos_fail(err, XOS_UNSUPPORTED, "this libzmq was built without CURVE");
+    explicit_bzero(secret_text, sizeof(secret_text));
+    return zmq_z85_decode(public_key, public_text)
+               ? 0
+               : xos_fail(err, XOS_INTERNAL, "libzmq made a key that is not Z85");
+}

@@ -27,6 +27,10 @@ struct xos_curve {
 int xos_curve_keypair(uint8_t public_key[static XOS_CURVE_KEY_BYTES],
                       uint8_t secret_key[static XOS_CURVE_KEY_BYTES], struct xos_error *err);
 
+/* The public half of a secret. */
+int xos_curve_public(const uint8_t secret_key[static XOS_CURVE_KEY_BYTES],
+                     uint8_t public_key[static XOS_CURVE_KEY_BYTES], struct xos_error *err);
+
 /* Make a ROUTER that admits through ZAP alone: with no handler in its context nobody gets in. */
 int xos_curve_serve(struct xos_zsock *router, const struct xos_curve *curve, struct xos_error *err);
 

@@ -331,21 +331,28 @@ static bool for_another_node(const struct xos_call *call)
     return call->request.to_node[0] ? strcmp(call->request.to_node, c->node) != 0 : !c->head;
 }
 
-static void call_forward(struct xos_call *call, struct xos_slice frame)
+/* What came from another node is not sent on: else two nodes that each take the other for the
+ * right one would never stop. */
+static void call_forward(struct xos_call *call, bool local, struct xos_slice frame)
 {
     const struct xos_rpc_config *c = &call->rpc->config;
-    struct xos_conn *conn = call->conn;
     struct xos_error err = {0};
-    if (!c->forward) {
-        xos_fail(&err, XOS_DENIED, "the request is for %s of %s, not for %s",
-                 call->request.to_node[0] ? call->request.to_node : "a head",
-                 call->request.to_institution, c->node);
-        xos_call_fail(call, &err);
+    if (c->forward && local) {
+        c->forward(c->arg, call, &call->request, call->is_signed, frame);
         return;
     }
+    xos_fail(&err, XOS_DENIED, "the request is for %s of %s, not for %s",
+             call->request.to_node[0] ? call->request.to_node : "a head",
+             call->request.to_institution, c->node);
+    xos_call_fail(call, &err);
+}
+
+struct xos_conn *xos_call_hand_over(struct xos_call *call)
+{
+    struct xos_conn *conn = call->conn;
     call->conn = NULL;
-    c->forward(c->arg, conn, &call->request, call->is_signed, frame);
     call_free(call);
+    return conn;
 }
 
 static void on_request(void *arg, struct xos_conn *conn, struct xos_slice frame)
@@ -370,7 +377,7 @@ static void on_request(void *arg, struct xos_conn *conn, struct xos_slice frame)
         return;
     }
     if (for_another_node(call)) {
-        call_forward(call, frame);
+        call_forward(call, local, frame);
         return;
     }
     if (call_admit(call, local ? &peer : NULL, &err) < 0)

@@ -45,6 +45,7 @@ enum xos_verb_flags {
     XOS_VERB_NODE = 2,   /* only nodes may ask */
     XOS_VERB_STREAM = 4, /* needs a connection; it goes on after the answer */
     XOS_VERB_PROVEN = 8, /* the proof is in the body: anybody may ask, from anywhere, unsigned */
+    XOS_VERB_HEAD = 16,  /* of nodes, only heads may ask */
 };
 
 struct xos_verb {
@@ -84,9 +85,10 @@ struct xos_rpc_config {
     bool head;               /* requests for any head of the institution are ours */
     struct xos_id boot_id;   /* of this run of the process */
     xos_gate_f gate;
-    /* A request for another node comes on a connection: takes conn. NULL: refused. is_signed: it
-     * says who signed it, which is for the other node to check. */
-    void (*forward)(void *arg, struct xos_conn *conn, const struct xos_request *request,
+    /* A local process's request for another node, as it came (frame borrowed): ends in
+     * xos_call_fail or xos_call_hand_over, now or later. Who signed it is for the other node to
+     * check. NULL: refused. */
+    void (*forward)(void *arg, struct xos_call *call, const struct xos_request *request,
                     bool is_signed, struct xos_slice frame);
     void *arg;
     const struct xos_dialler *dialler; /* borrowed; NULL: there are no other nodes */
@@ -135,6 +137,9 @@ void xos_call_last(struct xos_call *call, struct xos_slice body); /* the final e
 /* … or with the connection itself, which becomes the handler's (NULL: the caller left); the call is
  * gone after it. */
 struct xos_conn *xos_call_answer_stream(struct xos_call *call, struct xos_slice body);
+
+/* Of a request that is forwarded: its connection (NULL: the caller left); the call is gone. */
+struct xos_conn *xos_call_hand_over(struct xos_call *call);
 
 /* ---- calling ----------------------------------------------------------------------------------
  */

@@ -14,24 +14,35 @@ struct seen_key {
     uint8_t nonce[XOS_ID_BYTES];
 };
 
+/* Who has how many here. */
+struct signer {
+    uint8_t key[XOS_KEY_PUBLIC_BYTES];
+    size_t count;
+    UT_hash_handle hh;
+};
+
 struct seen {
     struct seen_key key;
+    struct signer *signer;
     struct xos_heap_entry by_end; /* key: when it may be forgotten */
     UT_hash_handle hh;
 };
 
 struct xos_replay {
     struct seen *table;
+    struct signer *signers;
     struct xos_heap ends;
-    size_t entries_max;
+    size_t entries_max, per_signer_max;
 };
 
-int xos_replay_new(struct xos_replay **out, size_t entries_max, struct xos_error *err)
+int xos_replay_new(struct xos_replay **out, size_t entries_max, size_t per_signer_max,
+                   struct xos_error *err)
 {
     struct xos_replay *r = xos_alloc(sizeof(*r));
     if (!r)
         return xos_fail(err, XOS_NOMEM, "replay cache");
     r->entries_max = entries_max;
+    r->per_signer_max = per_signer_max;
     *out = r;
     return 0;
 }
@@ -41,8 +52,47 @@ static struct seen *seen_of(struct xos_heap_entry *e)
     return (struct seen *)(void *)((char *)e - offsetof(struct seen, by_end));
 }
 
+static void signer_less(struct xos_replay *r, struct signer *who)
+{
+    if (--who->count)
+        return;
+    HASH_DEL(r->signers, who);
+    xos_free(who);
+}
+
+static struct signer *signer_more(struct xos_replay *r, const uint8_t key[XOS_KEY_PUBLIC_BYTES],
+                                  struct xos_error *err)
+{
+    struct signer *who;
+    HASH_FIND(hh, r->signers, key, XOS_KEY_PUBLIC_BYTES, who);
+    if (who && who->count >= r->per_signer_max) {
+        xos_fail(err, XOS_LIMIT, "the replay cache holds %zu requests of this signer, the most "
+                                 "that one may have: wait a minute",
+                 r->per_signer_max);
+        return NULL;
+    }
+    if (!who) {
+        who = xos_alloc(sizeof(*who));
+        if (who) {
+            memcpy(who->key, key, sizeof(who->key));
+            HASH_ADD(hh, r->signers, key, sizeof(who->key), who);
+        }
+        if (who && !who->hh.tbl) {
+            xos_free(who);
+            who = NULL;
+        }
+        if (!who) {
+            xos_fail(err, XOS_NOMEM, "replay cache");
+            return NULL;
+        }
+    }
+    who->count++;
+    return who;
+}
+
 static void forget(struct xos_replay *r, struct seen *s)
 {
+    signer_less(r, s->signer);
     xos_heap_remove(&r->ends, &s->by_end);
     HASH_DEL(r->table, s);
     xos_free(s);
@@ -73,17 +123,21 @@ static int remember(struct xos_replay *r, const struct seen_key *key, int64_t un
     if (!s)
         return xos_fail(err, XOS_NOMEM, "replay cache");
     s->key = *key;
-    if (xos_heap_put(&r->ends, &s->by_end, (uint64_t)until_ms, err) < 0) {
-        xos_free(s);
-        return -1;
-    }
+    s->signer = signer_more(r, key->signer, err);
+    if (!s->signer)
+        goto error;
+    if (xos_heap_put(&r->ends, &s->by_end, (uint64_t)until_ms, err) < 0)
+        goto error;
     HASH_ADD(hh, r->table, key, sizeof(s->key), s);
-    if (!s->hh.tbl) {
-        xos_heap_remove(&r->ends, &s->by_end);
-        xos_free(s);
-        return xos_fail(err, XOS_NOMEM, "replay cache");
-    }
-    return 0;
+    if (s->hh.tbl)
+        return 0;
+    xos_heap_remove(&r->ends, &s->by_end);
+    xos_fail(err, XOS_NOMEM, "replay cache");
+error:
+    if (s->signer)
+        signer_less(r, s->signer);
+    xos_free(s);
+    return -1;
 }
 
 int xos_replay_note(struct xos_replay *r, const uint8_t signer_key[static XOS_KEY_PUBLIC_BYTES],

@@ -23,7 +23,7 @@ int ca_nonces_new(struct ca_nonces **out, const uint8_t secret[static CA_NONCE_S
     if (!n)
         return xos_fail(err, XOS_NOMEM, "nonces");
     memcpy(n->secret, secret, sizeof(n->secret));
-    if (xos_replay_new(&n->used, used_max, err) < 0) {
+    if (xos_replay_new(&n->used, used_max, used_max, err) < 0) {
         ca_nonces_free(n);
         return -1;
     }

@@ -81,7 +81,7 @@ static int gate(void *arg, const struct xos_verb *verb, const struct xos_envelop
     return 0;
 }
 
-static void forward(void *arg, struct xos_conn *conn, const struct xos_request *request,
+static void forward(void *arg, struct xos_call *call, const struct xos_request *request,
                     bool is_signed, struct xos_slice frame)
 {
     (void)arg;
@@ -89,7 +89,7 @@ static void forward(void *arg, struct xos_conn *conn, const struct xos_request *
     assert_string_equal(request->to_node, "n2.inria");
     assert_true(frame.len > 0);
     s.forwarded++;
-    xos_conn_free(conn);
+    xos_conn_free(xos_call_hand_over(call));
 }
 
 static void on_gone(void *arg, struct xos_call *call)

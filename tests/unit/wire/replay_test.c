@@ -28,7 +28,7 @@ static void a_nonce_counts_once_per_signer(void **state)
     (void)state;
     struct xos_error err = {0};
     struct xos_replay *r = NULL;
-    XT_TRY(xos_replay_new(&r, 10, &err));
+    XT_TRY(xos_replay_new(&r, 10, 10, &err));
     XT_TRY(note(r, alice, 1, 1000, 0, &err));
     XT_REFUSED(note(r, alice, 1, 1000, 0, &err), XOS_REPLAYED);
     XT_REFUSED(note(r, alice, 1, 9000, 5, &err), XOS_REPLAYED);
@@ -45,7 +45,7 @@ static void only_what_is_over_is_forgotten(void **state)
     (void)state;
     struct xos_error err = {0};
     struct xos_replay *r = NULL;
-    XT_TRY(xos_replay_new(&r, 10, &err));
+    XT_TRY(xos_replay_new(&r, 10, 10, &err));
     XT_TRY(note(r, alice, 1, 1000, 0, &err));
     XT_TRY(note(r, alice, 2, 5000, 0, &err));
     XT_REFUSED(note(r, alice, 1, 1000, 1000 + SKEW, &err), XOS_REPLAYED);
@@ -62,7 +62,7 @@ static void a_full_cache_refuses_and_keeps_what_it_has(void **state)
     (void)state;
     struct xos_error err = {0};
     struct xos_replay *r = NULL;
-    XT_TRY(xos_replay_new(&r, 3, &err));
+    XT_TRY(xos_replay_new(&r, 3, 3, &err));
     for (uint32_t i = 0; i < 3; i++)
         XT_TRY(note(r, alice, i, 1000 + i, 0, &err));
     XT_REFUSED(note(r, alice, 9, 1000, 0, &err), XOS_LIMIT);
@@ -76,6 +76,22 @@ out:
     xos_replay_free(NULL);
 }
 
+static void one_signer_does_not_fill_it_alone(void **state)
+{
+    (void)state;
+    struct xos_error err = {0};
+    struct xos_replay *r = NULL;
+    XT_TRY(xos_replay_new(&r, 5, 3, &err));
+    for (uint32_t i = 0; i < 3; i++)
+        XT_TRY(note(r, alice, i, 1000, 0, &err));
+    XT_REFUSED(note(r, alice, 9, 1000, 0, &err), XOS_LIMIT);
+    XT_TRY(note(r, bob, 9, 1000, 0, &err));
+    XT_TRY(note(r, alice, 9, 5000, 1001 + SKEW, &err));
+    assert_int_equal(xos_replay_count(r), 1);
+out:
+    xos_replay_free(r);
+}
+
 /* Many, in any order of their ends: every live one is known, every ended one is gone. */
 static void many_are_remembered(void **state)
 {
@@ -83,7 +99,7 @@ static void many_are_remembered(void **state)
     struct xos_error err = {0};
     struct xos_replay *r = NULL;
     const uint32_t count = 5000;
-    XT_TRY(xos_replay_new(&r, XOS_REPLAY_ENTRIES_MAX, &err));
+    XT_TRY(xos_replay_new(&r, XOS_REPLAY_ENTRIES_MAX, XOS_REPLAY_ENTRIES_MAX, &err));
     for (uint32_t i = 0; i < count; i++)
         XT_TRY(note(r, i % 2 ? alice : bob, i, 1 + i * 7919 % count, 0, &err));
     for (uint32_t i = 0; i < count; i++)

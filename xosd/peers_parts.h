@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/* peers_parts.h - between peers.c (meeting, requests) and peers_link.c (messages) only. */
+#ifndef XOS_XOSD_PEERS_PARTS_H
+#define XOS_XOSD_PEERS_PARTS_H
+
+#include "libxos/net/overlay.h"
+#include "xosd/peers.h"
+
+#include <uthash.h>
+
+struct xos_dial {
+    struct peers *peers;
+    struct peer *peer;
+    struct xos_buf frame;
+    struct xos_conn_config config;
+    xos_dialled_f done;
+    void *arg;
+    struct xos_conn *conn;
+    bool again; /* a connection that was closing is not taken twice */
+    struct xos_error why;
+    struct xos_task deliver;
+    struct xos_dial *prev, *next;
+};
+
+struct peer_message {
+    struct xos_buf bytes;
+    struct peer_message *prev, *next;
+};
+
+struct peer {
+    char name[AUTH_NAME_BYTES_MAX + 1];
+    struct peers *peers;
+    struct peer_reach reach;
+    size_t tried;               /* addresses of this dial */
+    struct xos_bulk_conn *conn; /* being dialled, or up */
+    bool up;
+    bool met; /* over TLS, so that it knows our overlay key */
+    uint32_t roles;
+    bool has_key;
+    uint8_t key[XOS_CURVE_KEY_BYTES];
+    int64_t key_until_ms;
+    bool held, linked;
+    uint64_t used_ms; /* its link, monotonic */
+    struct xos_dial *dials;
+    struct peer_message *messages;
+    unsigned message_count;
+    UT_hash_handle hh;
+};
+
+struct seed {
+    struct peers *peers;
+    struct xos_bulk_conn *conn;
+};
+
+struct peers {
+    struct peers_config config;
+    struct xos_env *env;
+    struct xos_bulk *bulk;
+    struct xos_overlay *overlay;
+    struct xos_cut *cut;
+    struct xos_dialler dialler;
+    struct xos_timer *sweep;
+    struct peer *table;
+    struct seed seeds[CONFIG_SEEDS_MAX];
+    size_t dial_count;
+};
+
+struct peer *peer_find(const struct peers *p, const char *name);
+struct peer *peer_need(struct peers *p, const char *name, struct xos_error *err);
+/* Be connected, or get so: peer_is_met or peer_is_lost follows, from the loop. */
+int peer_meet(struct peer *peer, struct xos_error *err);
+
+/* peers_link.c */
+int link_open(struct peers *p, struct xos_error *err);
+void link_close(struct peers *p);
+void link_note_key(struct peer *peer, const struct auth_principal *who);
+void link_met(struct peer *peer);  /* what waited may go */
+void link_lost(struct peer *peer); /* it cannot be met */
+void link_sweep(struct peers *p, uint64_t now_ms, int64_t real_ms);
+void link_forget(struct peers *p); /* every key */
+void messages_free(struct peer *peer);
+
+#endif
