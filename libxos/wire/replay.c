@@ -66,8 +66,9 @@ static struct signer *signer_more(struct xos_replay *r, const uint8_t key[XOS_KE
     struct signer *who;
     HASH_FIND(hh, r->signers, key, XOS_KEY_PUBLIC_BYTES, who);
     if (who && who->count >= r->per_signer_max) {
-        xos_fail(err, XOS_LIMIT, "the replay cache holds %zu requests of this signer, the most "
-                                 "that one may have: wait a minute",
+        xos_fail(err, XOS_LIMIT,
+                 "the replay cache holds %zu requests of this signer, the most "
+                 "that one may have: wait a minute",
                  r->per_signer_max);
         return NULL;
     }

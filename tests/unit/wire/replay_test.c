@@ -117,6 +117,7 @@ static const struct xt_test tests[] = {
     XT(a_nonce_counts_once_per_signer),
     XT(only_what_is_over_is_forgotten),
     XT(a_full_cache_refuses_and_keeps_what_it_has),
+    XT(one_signer_does_not_fill_it_alone),
     XT_PLAIN(many_are_remembered),
 };
 XT_MAIN(tests)
