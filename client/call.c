@@ -2,6 +2,7 @@
 #include "client/call.h"
 
 #include "client/client.h"
+#include "client/proof.h"
 #include "libxos/base/alloc.h"
 
 #include <inttypes.h>
@@ -17,6 +18,9 @@ struct client_call {
     const struct client_call_ops *ops;
     void *arg;
     char to_node[XOS_HEADER_NAME_MAX];
+    char to_institution[XOS_HEADER_NAME_MAX];
+    bool is_signed; /* so must be the answer */
+    struct client_answerer answerer;
     uint8_t sha256[XOS_HASH_BYTES];
     uint64_t sequence; /* of the answer (0) or event that comes next */
     bool last;         /* nothing follows but the stream */
@@ -40,8 +44,8 @@ static void call_broken(struct client_call *c, const struct xos_error *why)
     call_end(c, CALL_END_LOST, why);
 }
 
-static int envelope_check(const struct client_call *c, const struct xos_envelope *e,
-                          struct xos_answer *a, struct xos_error *err)
+static int envelope_check(struct client_call *c, const struct xos_envelope *e, struct xos_answer *a,
+                          struct xos_error *err)
 {
     enum xos_envelope_kind wanted = c->sequence ? XOS_ENVELOPE_EVENT : XOS_ENVELOPE_ANSWER;
     if (e->kind != wanted)
@@ -56,7 +60,8 @@ static int envelope_check(const struct client_call *c, const struct xos_envelope
     if (a->sequence != c->sequence)
         return xos_fail(err, XOS_PROTOCOL, "event %" PRIu64 " instead of %" PRIu64, a->sequence,
                         c->sequence);
-    return 0;
+    return c->is_signed ? client_proof_check(c->client, &c->answerer, e, a, c->to_institution, err)
+                        : 0;
 }
 
 static void call_take(struct client_call *c, const struct xos_envelope *e,
@@ -140,22 +145,37 @@ static int call_open(struct client_call *c, struct xos_slice frame, struct xos_e
     return 0;
 }
 
+/* What anybody may ask is not signed: it is asked before there is a login. */
+static bool is_open(const char *verb)
+{
+    return strcmp(verb, "node.hello") == 0 || strncmp(verb, "ca.", 3) == 0;
+}
+
 int client_call_begin(struct client_call **out, struct xos_client *client,
                       const struct client_request *request, const struct client_call_ops *ops,
                       void *arg, struct xos_error *err)
 {
     struct xos_buf frame = XOS_BUF(XOS_ENVELOPE_BYTES_MAX);
     struct client_request acting = *request;
+    const struct request_signer *signer = is_open(request->verb) ? NULL : client->signer;
+    if (client->federated && !signer && !is_open(request->verb))
+        return xos_fail(err, client->no_login.code, "%s", client->no_login.text);
     struct client_call *c = xos_alloc(sizeof(*c));
     if (!c)
         return xos_fail(err, XOS_NOMEM, "request %s", request->verb);
-    acting.vo = client->vo;
+    if (!is_open(request->verb)) {
+        acting.vo = client->vo;
+        acting.role = client->role;
+    }
     *c = (struct client_call){.client = client,
                               .late = {.poll = client->poll, .expired = on_late, .arg = c},
+                              .is_signed = signer != NULL,
                               .ops = ops,
                               .arg = arg};
+    memcpy(c->to_institution, request->to_institution,
+           strnlen(request->to_institution, sizeof(c->to_institution) - 1));
     memcpy(c->to_node, request->to_node, strnlen(request->to_node, sizeof(c->to_node) - 1));
-    int rc = client_request_build(&acting, client->signer, client_pollset_env(client->poll), &frame,
+    int rc = client_request_build(&acting, signer, client_pollset_env(client->poll), &frame,
                                   c->sha256, err);
     if (rc == 0)
         rc = call_open(c, (struct xos_slice){frame.data, frame.len}, err);

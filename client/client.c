@@ -10,7 +10,10 @@
  *   stream    the streams of one unit: attach, resume by offsets, hand out, acknowledge
  *   job       run or watch a job: its events in order, a stream for each of its units
  *   signal    ask for a signal to be sent
- *   list      ask for a listing, and wait for it
+ *   ask       one question that is waited for
+ *   list      a listing of jobs
+ *   login     who this program acts for: the agent, and logging in and out
+ *   proof     whose signature an answer bears
  *
  * One connection carries one call, so that a slow reader of one unit's output holds back that unit
  * and nothing else. Whatever breaks, the state that counts is here: the sequence of the last event
@@ -18,8 +21,9 @@
  * operation id under which the job was submitted. A new connection continues from them. */
 #include "client/client.h"
 
+#include "client/ask.h"
 #include "client/backoff.h"
-#include "client/call.h"
+#include "client/login.h"
 #include "client/xos.h"
 #include "libxos/base/alloc.h"
 #include "libxos/base/suggest.h"
@@ -59,13 +63,6 @@ int client_operation(struct xos_client *client, struct xos_id *out, struct xos_e
 /* ---- the first words with xosd -----------------------------------------------------------------
  */
 
-struct hello {
-    struct xos_client *client;
-    struct client_call *call;
-    enum call_end end;
-    struct xos_error why;
-};
-
 static int text_take(ProtobufCBinaryData from, char to[static XOS_HEADER_NAME_MAX],
                      struct xos_error *err)
 {
@@ -76,64 +73,45 @@ static int text_take(ProtobufCBinaryData from, char to[static XOS_HEADER_NAME_MA
     return 0;
 }
 
-static void on_hello(void *arg, struct xos_slice body)
+static int hello_take(struct xos_client *c, const struct xos_buf *body, struct xos_error *err)
 {
-    struct hello *h = arg;
     Xos__Node__HelloPb *m =
-        xos_pb_unpack(&xos__node__hello_pb__descriptor, body, 4096, XOS_PB_TOLERANT, &h->why);
+        xos_pb_unpack(&xos__node__hello_pb__descriptor, (struct xos_slice){body->data, body->len},
+                      4096, XOS_PB_TOLERANT, err);
+    int rc = m ? 0 : -1;
     if (m && m->protocol != XOS_PROTOCOL_VERSION)
-        xos_fail(&h->why, XOS_VERSION, "xosd speaks protocol %u, this program %u: upgrade one",
-                 m->protocol, XOS_PROTOCOL_VERSION);
-    else if (m && text_take(m->node, h->client->node, &h->why) == 0)
-        (void)text_take(m->institution, h->client->institution, &h->why);
+        rc = xos_fail(err, XOS_VERSION, "xosd speaks protocol %u, this program %u: upgrade one",
+                      m->protocol, XOS_PROTOCOL_VERSION);
+    if (rc == 0)
+        rc = text_take(m->node, c->node, err);
+    if (rc == 0)
+        rc = text_take(m->institution, c->institution, err);
+    if (m)
+        c->federated = m->federated != 0;
     xos_pb_free(m);
-    h->end = h->why.code ? CALL_END_REFUSED : CALL_END_ORDERLY;
+    return rc;
 }
 
-static void on_hello_end(void *arg, enum call_end end, const struct xos_error *why)
+static int hello_once(struct xos_client *c, bool *lost, struct xos_error *err)
 {
-    struct hello *h = arg;
-    if (h->end != CALL_END_NONE)
-        return;
-    h->end = end;
-    h->why = *why;
-}
-
-static const struct client_call_ops hello_ops = {.on_answer = on_hello, .on_end = on_hello_end};
-
-/* Drive the client's own loop until the one call has ended. */
-static int hello_once(struct hello *h, struct xos_error *err)
-{
-    struct xos_client *c = h->client;
     struct client_request request = {.verb = "node.hello", .to_node = "", .to_institution = ""};
-    uint64_t deadline = client_pollset_now_ms(c->poll) + CLIENT_HELLO_MS_MAX, now;
-    h->end = CALL_END_NONE;
-    h->why = (struct xos_error){0};
-    if (client_operation(c, &request.operation_id, err) < 0 ||
-        client_call_begin(&h->call, c, &request, &hello_ops, h, err) < 0)
-        return -1;
-    while (h->end == CALL_END_NONE && (now = client_pollset_now_ms(c->poll)) < deadline)
-        if (client_pollset_dispatch(c->poll, (int)(deadline - now), err) < 0)
-            break;
-    client_call_free(h->call);
-    h->call = NULL;
-    if (h->end == CALL_END_NONE) {
-        h->end = CALL_END_LOST;
-        return xos_fail(err, XOS_TIMEOUT, "xosd at %s does not answer", c->socket);
-    }
-    if (h->end != CALL_END_ORDERLY)
-        *err = h->why;
-    return h->end == CALL_END_ORDERLY ? 0 : -1;
+    struct xos_buf body = XOS_BUF(4096);
+    uint64_t deadline = client_pollset_now_ms(c->poll) + CLIENT_HELLO_MS_MAX;
+    int rc = client_ask(c, &request, deadline, &body, lost, err);
+    if (rc == 0)
+        rc = hello_take(c, &body, err);
+    xos_buf_free(&body);
+    return rc;
 }
 
 static int hello(struct xos_client *c, struct xos_error *err)
 {
-    struct hello h = {.client = c};
     struct client_backoff backoff = {0};
-    while (hello_once(&h, err) < 0) {
+    bool lost;
+    while (hello_once(c, &lost, err) < 0) {
         uint64_t wait =
             client_backoff_next(&backoff, client_pollset_now_ms(c->poll), CLIENT_HELLO_MS_MAX);
-        if (h.end != CALL_END_LOST)
+        if (!lost)
             return -1;
         if (wait == UINT64_MAX)
             return xos_wrap(err, "xosd does not run here (systemctl start xosd, or xos sandbox up "
@@ -163,6 +141,8 @@ int xos_client_new(struct xos_client **out, const char *socket, struct xos_fault
         xos_client_free(c);
         return client_fault(fault, &err);
     }
+    if (c->federated)
+        client_login_read(c);
     *out = c;
     return 0;
 }
@@ -173,20 +153,37 @@ void xos_client_free(struct xos_client *c)
         return;
     client_signals_free(c);
     client_jobs_free(c);
+    client_login_free(c);
     client_pollset_free(c->poll);
     xos_free(c->socket);
     xos_free(c);
 }
 
+/* "climate", "climate@inria", "vo:climate@inria/prod:runner"; a missing part is one's own. */
+static int act(struct xos_client *c, const char *vo, struct xos_error *err)
+{
+    const char *name = strncmp(vo, "vo:", 3) == 0 ? vo + 3 : vo;
+    const char *slash = strchr(name, '/');
+    int len = slash ? (int)(slash - name) : (int)strlen(name);
+    bool full = memchr(name, '@', (size_t)len) != NULL;
+    int n = 0;
+    if (len > 0)
+        n = snprintf(c->vo, sizeof(c->vo), "vo:%.*s%s%s", len, name, full ? "" : "@",
+                     full ? "" : client_home(c));
+    else
+        c->vo[0] = '\0';
+    int role = snprintf(c->role, sizeof(c->role), "%s", slash ? slash + 1 : "");
+    c->chosen = true;
+    if (n < (int)sizeof(c->vo) && role < (int)sizeof(c->role))
+        return 0;
+    c->vo[0] = c->role[0] = '\0';
+    return xos_fail(err, XOS_LIMIT, "XOS_HEADER_NAME_MAX: the name \"%.40s…\" is too long", vo);
+}
+
 int xos_client_act(struct xos_client *c, const char *vo, struct xos_fault *fault)
 {
     struct xos_error err = {0};
-    if (strlen(vo) >= sizeof(c->vo)) {
-        xos_fail(&err, XOS_LIMIT, "XOS_HEADER_NAME_MAX: the name \"%.40s…\" is too long", vo);
-        return client_fault(fault, &err);
-    }
-    (void)snprintf(c->vo, sizeof(c->vo), "%s", vo);
-    return 0;
+    return act(c, vo, &err) < 0 ? client_fault(fault, &err) : 0;
 }
 
 int xos_client_fd(const struct xos_client *c)

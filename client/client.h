@@ -12,6 +12,7 @@
 struct xos_fault;
 struct xos_job;
 struct signalling;
+struct client_login;
 
 struct xos_client {
     struct client_pollset *poll;
@@ -19,9 +20,14 @@ struct xos_client {
     char node[XOS_HEADER_NAME_MAX];
     char institution[XOS_HEADER_NAME_MAX];
     char vo[XOS_HEADER_NAME_MAX];        /* acting for; empty: none */
+    char role[XOS_HEADER_NAME_MAX];      /* in it: "prod", "prod:runner"; empty: none */
+    bool chosen;                         /* by the program; else the only one that there is */
+    bool federated;                      /* xosd takes signed requests alone */
     const struct request_signer *signer; /* NULL: unsigned */
-    struct signalling *signals;          /* under way */
-    struct xos_job *dying;               /* freed by the program, to be buried in the next turn */
+    struct client_login *login;          /* NULL: nobody is logged in, no_login says why */
+    struct xos_error no_login;
+    struct signalling *signals; /* under way */
+    struct xos_job *dying;      /* freed by the program, to be buried in the next turn */
 };
 
 /* The institution whose heads own this user's jobs. */

@@ -8,6 +8,7 @@
  * once, and the memory goes in the next turn of the loop. */
 #include "client/call.h"
 #include "client/client.h"
+#include "client/grant.h"
 #include "client/job_event.h"
 #include "client/spec.h"
 #include "client/stream.h"
@@ -389,14 +390,19 @@ static int job_new(struct xos_job **out, struct xos_client *client, const struct
 static int submission_pack(struct xos_job *j, const struct xos_job_spec *spec,
                            struct xos_error *err)
 {
-    struct xos_buf bytes = XOS_BUF(XOS_BODY_BYTES_MAX);
+    struct xos_buf bytes = XOS_BUF(XOS_BODY_BYTES_MAX), proof = XOS_BUF(XOS_BODY_BYTES_MAX);
     Xos__Job__SubmitPb m = XOS__JOB__SUBMIT_PB__INIT;
     int rc = client_spec_pack(spec, &bytes, err);
+    if (rc == 0)
+        rc = client_grant_make(j->client, spec, (struct xos_slice){bytes.data, bytes.len},
+                               &j->operation, &proof, err);
     m.spec = (ProtobufCBinaryData){bytes.len, bytes.data};
+    m.grant = (ProtobufCBinaryData){proof.len, proof.data};
     m.watch = true;
     if (rc == 0)
         rc = xos_pb_pack(&m, &j->submission, err);
     xos_buf_free(&bytes);
+    xos_buf_free(&proof);
     return rc;
 }
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/list.h"
 
-#include "client/backoff.h"
-#include "client/call.h"
-#include "client/client.h"
+#include "client/ask.h"
 #include "jobmgr/jobmgr.pb-c.h"
 #include "libxos/base/alloc.h"
 #include "libxos/wire/pb.h"
@@ -173,28 +171,8 @@ struct listing {
     uint64_t ended_within_ms;
     bool everybody;
     char institution[XOS_HEADER_NAME_MAX]; /* whose heads are asked now */
-    struct client_call *call;
     struct xos_jobs *jobs;
-    enum call_end end;
-    struct xos_error why;
 };
-
-static void on_answer(void *arg, struct xos_slice body)
-{
-    struct listing *l = arg;
-    l->end = client_jobs_add(l->jobs, body, &l->why) < 0 ? CALL_END_REFUSED : CALL_END_ORDERLY;
-}
-
-static void on_end(void *arg, enum call_end end, const struct xos_error *why)
-{
-    struct listing *l = arg;
-    if (l->end != CALL_END_NONE)
-        return;
-    l->end = end == CALL_END_REFUSED && why->code == XOS_UNAVAILABLE ? CALL_END_LOST : end;
-    l->why = *why;
-}
-
-static const struct client_call_ops ops = {.on_answer = on_answer, .on_end = on_end};
 
 static bool is_at(const char *id, const char *institution)
 {
@@ -220,47 +198,20 @@ static int body_pack(const struct listing *l, struct xos_buf *body, struct xos_e
     return rc;
 }
 
-/* Drive the client's own loop until the one call has ended, or it is late. */
-static int ask_once(struct listing *l, uint64_t deadline, struct xos_error *err)
-{
-    struct client_pollset *poll = l->client->poll;
-    struct xos_buf body = XOS_BUF(XOS_BODY_BYTES_MAX);
-    struct client_request request = {
-        .verb = "job.list", .to_node = "", .to_institution = l->institution};
-    uint64_t now;
-    l->end = CALL_END_NONE;
-    int rc = client_operation(l->client, &request.operation_id, err);
-    if (rc == 0)
-        rc = body_pack(l, &body, err);
-    request.body = (struct xos_slice){body.data, body.len};
-    if (rc == 0)
-        rc = client_call_begin(&l->call, l->client, &request, &ops, l, err);
-    while (rc == 0 && l->end == CALL_END_NONE && (now = client_pollset_now_ms(poll)) < deadline)
-        rc = client_pollset_dispatch(poll, (int)(deadline - now), err);
-    client_call_free(l->call);
-    l->call = NULL;
-    xos_buf_free(&body);
-    if (rc == 0 && l->end == CALL_END_NONE)
-        return xos_fail(err, XOS_TIMEOUT, "XOS_LIST_MS_MAX: no answer from %s in %d s",
-                        l->institution, XOS_LIST_MS_MAX / 1000);
-    if (rc == 0 && l->end != CALL_END_ORDERLY)
-        *err = l->why;
-    return rc == 0 && l->end == CALL_END_ORDERLY ? 0 : -1;
-}
-
 static int ask(struct listing *l, struct xos_error *err)
 {
-    struct client_pollset *poll = l->client->poll;
-    struct client_backoff backoff = {0};
-    uint64_t deadline = client_pollset_now_ms(poll) + XOS_LIST_MS_MAX;
-    while (ask_once(l, deadline, err) < 0) {
-        uint64_t wait = client_backoff_next(&backoff, client_pollset_now_ms(poll), XOS_LIST_MS_MAX);
-        if (l->end != CALL_END_LOST || wait == UINT64_MAX)
-            return -1;
-        if (client_pollset_dispatch(poll, (int)wait, err) < 0)
-            return -1;
-    }
-    return 0;
+    struct xos_buf body = XOS_BUF(XOS_BODY_BYTES_MAX), answer = XOS_BUF(XOS_BODY_BYTES_MAX);
+    struct client_request request = {
+        .verb = "job.list", .to_node = "", .to_institution = l->institution};
+    int rc = body_pack(l, &body, err);
+    request.body = (struct xos_slice){body.data, body.len};
+    if (rc == 0)
+        rc = client_ask_again(l->client, &request, XOS_LIST_MS_MAX, &answer, err);
+    if (rc == 0)
+        rc = client_jobs_add(l->jobs, (struct xos_slice){answer.data, answer.len}, err);
+    xos_buf_free(&body);
+    xos_buf_free(&answer);
+    return rc;
 }
 
 /* Was one of the names before this one of the same institution? Then this one was in its answer. */

@@ -77,7 +77,9 @@ XOS_API int xos_client_new(struct xos_client **out, const char *socket, struct x
 /* Jobs must be freed first. Takes NULL. */
 XOS_API void xos_client_free(struct xos_client *client);
 
-/* Act for a VO ("vo:climate@inria") from the next request on; "": for none. */
+/* Act for a VO ("climate", "vo:climate@inria"), a group or a role in it
+ * ("vo:climate@inria/prod:runner") from the next request on; "": for none. Without this, for the
+ * only VO that the user is in. */
 XOS_API int xos_client_act(struct xos_client *client, const char *vo, struct xos_fault *fault);
 
 XOS_API int xos_client_fd(const struct xos_client *client);
@@ -89,6 +91,53 @@ XOS_API int xos_client_dispatch(struct xos_client *client, int timeout_ms, struc
 /* Borrowed: "n1.inria", "inria". */
 XOS_API const char *xos_client_node(const struct xos_client *client);
 XOS_API const char *xos_client_institution(const struct xos_client *client);
+
+/* ---- who one is -------------------------------------------------------------------------------
+ */
+
+/* How to log in; NULL and 0 are the presets. */
+struct xos_login {
+    size_t size;
+    const char *user;      /* "alice", "alice@inria"; NULL: $XOS_USER, else the login name */
+    const char *ssh_agent; /* its socket; NULL: $SSH_AUTH_SOCK */
+    const char *key;       /* comment of the key to use; NULL: whichever is enrolled */
+    uint64_t life_ms;      /* of the certificate, at most 12 h */
+    uint64_t session_ms;   /* it is renewed for so long, at most 7 d */
+    /* An institution that keeps VOs could not be asked; may be NULL. */
+    void (*warn)(void *arg, const char *institution, const char *why);
+    void *arg;
+};
+#define XOS_LOGIN                                                                                  \
+    {                                                                                              \
+        .size = sizeof(struct xos_login)                                                           \
+    }
+
+/* Log in with an SSH key that is enrolled at home and held by an ssh-agent. xos-agent, at
+ * $XOS_AGENT or its usual place, must run: it holds the new key and the certificate, for all
+ * programs of this user. Waits, so it is not to be called from a callback. */
+XOS_API int xos_login(struct xos_client *client, const struct xos_login *login,
+                      struct xos_fault *fault);
+/* xos-agent forgets key and certificate. */
+XOS_API int xos_logout(struct xos_fault *fault);
+
+struct xos_membership {
+    char *name;   /* "vo:climate@inria" */
+    char *rights; /* groups and roles, parted by spaces */
+    uint64_t until_ms;
+};
+struct xos_identity {
+    size_t size;
+    char *user, *institution;
+    uint64_t until_ms, session_until_ms; /* since 1970 */
+    uint64_t renewal_ms;                 /* when it will be renewed; 0: it will not */
+    bool locked;
+    struct xos_membership *vos;
+    size_t vo_count;
+};
+
+/* XOS_FAULT_NO_LOGIN: nobody. The caller frees. */
+XOS_API int xos_whoami(struct xos_identity **out, struct xos_fault *fault);
+XOS_API void xos_identity_free(struct xos_identity *identity); /* takes NULL */
 
 /* ---- what to run ------------------------------------------------------------------------------
  */

@@ -8,6 +8,9 @@
 #include <xos.h>
 
 const struct cmd_command cmd_commands[] = {
+    {"login", NULL, "log in to the grid", cmd_login, &cmd_login_options},
+    {"logout", NULL, "forget who one is", cmd_logout, &cmd_logout_options},
+    {"whoami", NULL, "say who is logged in", cmd_whoami, &cmd_whoami_options},
     {"run", "xrun", "run a command now, as if it were local", cmd_run, &run_options_table},
     {"kill", "xkill", "send a signal to jobs or units", cmd_kill, &cmd_kill_options},
     {"wait", "xwait", "wait for jobs; end with their status", cmd_wait, &cmd_wait_options},

@@ -8,7 +8,7 @@
 #include "libxos/wire/pb.h"
 #include "vo-auth/ca.pb-c.h"
 #include "vo-auth/prove.h"
-#include "xosd/identity.h"
+#include "xosd/credential.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ struct join {
     const struct config *config;
     struct auth_token token;
     struct xos_key *token_key;
-    struct identity id;
+    struct credential id;
     struct xos_loop *loop;
     struct xos_timer *late;
     struct xos_bulk *bulk;
@@ -356,8 +356,8 @@ static int join(struct join *j, struct xos_error *err)
     if (rc == 0)
         rc = ask(j, "join", (struct xos_slice){proof.data, proof.len}, err);
     if (rc == 0)
-        rc = identity_install(&j->id, j->env, j->config->state_dir, j->config->node, answer_of(j),
-                              err);
+        rc = credential_install(&j->id, j->env, j->config->state_dir, j->config->node, answer_of(j),
+                                err);
     xos_buf_free(&proof);
     return rc == 0 ? keep_root(j, err) : -1;
 }
@@ -366,7 +366,7 @@ static int prepare(struct join *j, const char *text, struct xos_error *err)
 {
     if (auth_token_parse(&j->token, auth_slice(text), err) < 0 ||
         xos_key_from_secret(&j->token_key, j->token.secret, err) < 0 ||
-        identity_prepare(&j->id, j->env, j->config->state_dir, err) < 0 ||
+        credential_prepare(&j->id, j->env, j->config->state_dir, err) < 0 ||
         xos_loop_new(&j->loop, j->env, err) < 0)
         return -1;
     return xos_timer_new(&j->late, j->loop, on_late, j, err);
@@ -384,7 +384,7 @@ int join_run(struct xos_env *env, const struct config *config, const char *token
     xos_timer_free(j.late);
     xos_loop_free(j.loop);
     xos_buf_free(&j.answer);
-    identity_close(&j.id);
+    credential_close(&j.id);
     xos_key_free(j.token_key);
     OPENSSL_cleanse(&j.token, sizeof(j.token));
     return rc < 0 ? xos_wrap(err, "join") : 0;

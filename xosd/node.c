@@ -9,9 +9,9 @@
 #include "libxos/net/local.h"
 #include "libxos/wire/pb.h"
 #include "xosd/ca_pipe.h"
+#include "xosd/credential.h"
 #include "xosd/forward.h"
 #include "xosd/gate.h"
-#include "xosd/identity.h"
 #include "xosd/peers.h"
 #include "xosd/renewal.h"
 #include "xosd/web.h"
@@ -27,8 +27,8 @@ struct node {
     struct xos_env *env;
     struct config config;
     struct xos_id boot_id;
-    struct identity identity; /* empty: this node stands alone */
-    struct auth_trust *trust; /* NULL then */
+    struct credential identity; /* empty: this node stands alone */
+    struct auth_trust *trust;   /* NULL then */
     struct gate *gate;
     struct peers *peers; /* NULL: no other node is to be reached */
     struct forward *forward;
@@ -119,7 +119,7 @@ static int start_identity(struct node *n, struct xos_error *err)
                         "start it as the user xos");
     if (xos_env_random(n->env, n->boot_id.bytes, sizeof(n->boot_id.bytes), err) < 0)
         return -1;
-    if (identity_open(&n->identity, n->env, n->config.state_dir, n->config.node, &why) == 0) {
+    if (credential_open(&n->identity, n->env, n->config.state_dir, n->config.node, &why) == 0) {
         if (auth_trust_open(&n->trust, n->env, n->config.trust_dir, err) < 0)
             return -1;
     } else if (why.code != XOS_NOT_FOUND) {
@@ -410,6 +410,6 @@ void node_free(struct node *n)
     discovery_free(n->discovery);
     gate_free(n->gate);
     auth_trust_free(n->trust);
-    identity_close(&n->identity);
+    credential_close(&n->identity);
     xos_free(n);
 }

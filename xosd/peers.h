@@ -17,7 +17,7 @@
 #include "libxos/net/rpc.h"
 #include "vo-auth/trust.h"
 #include "xosd/config.h"
-#include "xosd/identity.h"
+#include "xosd/credential.h"
 
 #define PEERS_MAX 4096           /* nodes that are remembered at once */
 #define PEERS_ADDRESSES_MAX 4    /* of one node */
@@ -40,8 +40,8 @@ struct peer_reach {
 
 struct peers_config {
     struct xos_loop *loop;
-    struct auth_trust *trust;        /* borrowed, as all here */
-    const struct identity *identity; /* with a certificate */
+    struct auth_trust *trust;          /* borrowed, as all here */
+    const struct credential *identity; /* with a certificate */
     const struct config *config;
     /* How is this node reached? */
     int (*reach)(void *arg, const char *node, struct peer_reach *out, struct xos_error *err);

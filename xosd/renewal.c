@@ -25,7 +25,7 @@ static struct xos_env *env_of(const struct renewal *r)
 
 static void failed(struct renewal *r, const struct xos_error *why)
 {
-    const struct identity *id = r->config.identity;
+    const struct credential *id = r->config.identity;
     bool soon = id->to_ms - xos_env_real_ms(env_of(r)) < RENEWAL_WARN_MS;
     xos_log_error(soon ? XOS_EV_CERT_EXPIRING : XOS_EV_DEBUG, why, "certificate=node head=%s",
                   r->head);
@@ -39,7 +39,7 @@ static void on_issued(void *arg, const struct xos_error *result, struct xos_slic
     struct xos_error err = *result;
     r->asked = NULL;
     if (result->code == XOS_NONE &&
-        identity_install(r->config.identity, env_of(r), c->state_dir, c->node, body, &err) == 0) {
+        credential_install(r->config.identity, env_of(r), c->state_dir, c->node, body, &err) == 0) {
         xos_log(XOS_EV_CERT_ISSUED, "certificate=node until=%lld",
                 (long long)r->config.identity->to_ms);
         r->config.renewed(r->config.arg);
@@ -52,7 +52,7 @@ static void on_issued(void *arg, const struct xos_error *result, struct xos_slic
 static int proof_pack(struct renewal *r, const Ca__Nonce *nonce, struct xos_buf *out,
                       struct xos_error *err)
 {
-    const struct identity *id = r->config.identity;
+    const struct credential *id = r->config.identity;
     char name[AUTH_NAME_BYTES_MAX + 1];
     Ca__RenewClaim c = CA__RENEW_CLAIM__INIT;
     Ca__Renew m = CA__RENEW__INIT;
@@ -117,7 +117,7 @@ static void renew(struct renewal *r)
 static void on_timer(void *arg)
 {
     struct renewal *r = arg;
-    const struct identity *id = r->config.identity;
+    const struct credential *id = r->config.identity;
     int64_t now = xos_env_real_ms(env_of(r));
     xos_metric_set(XOS_M_CERT_EXPIRY_SECONDS, "node", (double)(id->to_ms - now) / 1000);
     if (now < id->from_ms + (id->to_ms - id->from_ms) / 2)

@@ -5,7 +5,7 @@
 
 #include "libxos/net/rpc.h"
 #include "xosd/config.h"
-#include "xosd/identity.h"
+#include "xosd/credential.h"
 
 #define RENEWAL_CHECK_MS 60000
 #define RENEWAL_AGAIN_MS 30000 /* a head was not in reach, or refused */
@@ -15,7 +15,7 @@
 struct renewal_config {
     struct xos_loop *loop;
     struct xos_rpc *rpc;
-    struct identity *identity;      /* borrowed, replaced in place */
+    struct credential *identity;    /* borrowed, replaced in place */
     const struct config *config;    /* borrowed */
     const char *(*head)(void *arg); /* whom to ask; NULL: nobody is in reach */
     void (*renewed)(void *arg);

@@ -31,7 +31,8 @@ static int serve(const char *socket, int ready)
     if (rc == 0)
         rc = xos_signal_new(&stop, loop, SIGTERM, on_stop, loop, &err);
     if (rc == 0)
-        rc = agent_new(&agent, loop, socket, getuid(), NULL, &err);
+        rc = agent_new(
+            &agent, &(struct agent_config){.loop = loop, .socket = socket, .uid = getuid()}, &err);
     if (rc == 0 && write(ready, "r", 1) == 1)
         rc = xos_loop_run(loop, &err);
     if (rc < 0)

@@ -203,18 +203,19 @@ static void on_connect(void *arg, int fd, const struct xos_peer *who)
         peer_free(p);
 }
 
-int agent_new(struct agent **out, struct xos_loop *loop, const char *socket, uid_t uid,
-              const struct renewer_transport *transport, struct xos_error *err)
+int agent_new(struct agent **out, const struct agent_config *config, struct xos_error *err)
 {
     struct agent *a = xos_alloc(sizeof(*a));
     if (!a)
         return xos_fail(err, XOS_NOMEM, "agent");
-    a->loop = loop;
-    a->uid = uid;
-    a->state.env = xos_loop_env(loop);
-    if (xos_timer_new(&a->timer, loop, on_tick, a, err) < 0 ||
-        (transport && renewer_new(&a->renewer, loop, &a->state, transport, err) < 0) ||
-        xos_local_listen(&a->local, loop, socket, 0600, on_connect, a, err) < 0) {
+    a->loop = config->loop;
+    a->uid = config->uid;
+    a->state.env = xos_loop_env(config->loop);
+    a->state.trust_dir = config->trust_dir;
+    if (xos_timer_new(&a->timer, a->loop, on_tick, a, err) < 0 ||
+        (config->transport &&
+         renewer_new(&a->renewer, a->loop, &a->state, config->transport, err) < 0) ||
+        xos_local_listen(&a->local, a->loop, config->socket, 0600, on_connect, a, err) < 0) {
         agent_free(a);
         return -1;
     }
@@ -232,6 +233,7 @@ void agent_free(struct agent *a)
     renewer_free(a->renewer);
     xos_timer_free(a->timer);
     verbs_wipe(&a->state);
+    auth_trust_free(a->state.trust);
     xos_free(a);
 }
 

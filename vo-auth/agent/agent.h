@@ -10,9 +10,15 @@
 
 struct agent;
 
-/* Listen at `socket` for processes of this uid alone. transport NULL: nothing is renewed. */
-int agent_new(struct agent **out, struct xos_loop *loop, const char *socket, uid_t uid,
-              const struct renewer_transport *transport, struct xos_error *err);
+struct agent_config {
+    struct xos_loop *loop;
+    const char *socket; /* listened at for processes of this uid alone */
+    uid_t uid;
+    const char *trust_dir;                     /* borrowed; NULL: none */
+    const struct renewer_transport *transport; /* NULL: nothing is renewed */
+};
+
+int agent_new(struct agent **out, const struct agent_config *config, struct xos_error *err);
 void agent_free(struct agent *a); /* wipes */
 
 /* For the transport, once it is known; NULL without one. */

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define TRUST_DIR "/etc/xos/trust"
 #define READY_FD 3 /* of the process that goes into the background */
 
 enum { SAYS_READY = 'r', SAYS_BUSY = 'b' };
@@ -80,6 +81,16 @@ static void on_stop(int number, void *arg)
     xos_loop_stop(arg);
 }
 
+static int start(struct agent **out, struct xos_loop *loop, const char *path, struct xos_error *err)
+{
+    const char *trust = getenv("XOS_TRUST");
+    const struct agent_config c = {.loop = loop,
+                                   .socket = path,
+                                   .uid = getuid(),
+                                   .trust_dir = trust && trust[0] ? trust : TRUST_DIR};
+    return agent_new(out, &c, err);
+}
+
 static int serve(const char *path, const struct options *o, struct xos_error *err)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
@@ -90,7 +101,7 @@ static int serve(const char *path, const struct options *o, struct xos_error *er
     for (size_t i = 0; rc == 0 && i < 3; i++)
         rc = xos_signal_new(&signals[i], loop, numbers[i], on_stop, loop, err);
     if (rc == 0)
-        rc = agent_new(&agent, loop, path, getuid(), NULL, err);
+        rc = start(&agent, loop, path, err);
     if (rc == 0) {
         tell(o, SAYS_READY);
         xos_log(XOS_EV_START, "socket=%s", path);

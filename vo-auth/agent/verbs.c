@@ -288,6 +288,87 @@ static int run_status(struct verb_call *c, struct xos_error *err)
     return xos_pb_pack(&m.base, c->out, err);
 }
 
+/* ---- who answered -----------------------------------------------------------------------------
+ */
+
+static int trust_read(struct agent_state *s, struct xos_error *err)
+{
+    s->trust_read_ms = xos_env_boot_ms(s->env);
+    if (s->trust)
+        return auth_trust_reload(s->trust, err);
+    if (s->trust_dir)
+        return auth_trust_open(&s->trust, s->env, s->trust_dir, err);
+    return xos_fail(err, XOS_DENIED, "no trust directory: set XOS_TRUST");
+}
+
+/* Another institution's node: by what this machine's administrator has registered. */
+static int verify_peer(struct agent_state *s, const struct xos_slice *chain, size_t count,
+                       int64_t now_ms, struct auth_principal *who, struct xos_error *err)
+{
+    struct auth_context ctx;
+    int rc = s->trust ? 0 : trust_read(s, err);
+    for (int again = 0; rc == 0 && again < 2; again++) {
+        auth_trust_context(s->trust, AUTH_KIND_NODE, now_ms, &ctx);
+        rc = auth_verify(chain, count, &ctx, who, err);
+        if (rc == 0 || xos_env_boot_ms(s->env) - s->trust_read_ms < AGENT_TRUST_AGAIN_MS)
+            return rc;
+        rc = trust_read(s, err);
+    }
+    return rc < 0 ? -1 : auth_verify(chain, count, &ctx, who, err);
+}
+
+static int verify_own(const struct identity *id, const struct xos_slice *chain, size_t count,
+                      int64_t now_ms, struct auth_principal *who, struct xos_error *err)
+{
+    struct auth_anchors own = {.count = 0};
+    const struct auth_context ctx = {.anchors = &own, .now_ms = now_ms, .slot = AUTH_KIND_NODE};
+    const struct xos_buf *root = &id->chain[AUTH_CHAIN_MAX - 1];
+    int rc = auth_anchors_add(&own, id->who.name.institution,
+                              (struct xos_slice){root->data, root->len}, err);
+    if (rc == 0)
+        rc = auth_verify(chain, count, &ctx, who, err);
+    auth_anchors_free(&own);
+    return rc;
+}
+
+/* Whose node it says that it is; nothing is believed yet. */
+static bool is_own(const struct identity *id, struct xos_slice leaf)
+{
+    struct auth_link link = {.x509 = NULL};
+    struct xos_error err;
+    bool own = auth_link_read(&link, leaf, AUTH_KIND_NODE, &err) == 0 &&
+               strcmp(link.name.institution, id->who.name.institution) == 0;
+    auth_link_free(&link);
+    return own;
+}
+
+static int run_verify_node(struct verb_call *c, struct xos_error *err)
+{
+    const Agent__VerifyNode *m = c->body;
+    struct agent_state *s = c->s;
+    struct xos_slice chain[AUTH_CHAIN_MAX];
+    struct auth_principal who = {.kind = AUTH_KIND_NONE};
+    struct auth_name_text name;
+    Agent__VerifyNodeAnswer a = AGENT__VERIFY_NODE_ANSWER__INIT;
+    if (m->n_chain == 0 || m->n_chain > AUTH_CHAIN_MAX)
+        return xos_fail(err, XOS_DENIED, "the answer is not signed");
+    if (!s->identity.key)
+        return xos_fail(err, XOS_NO_LOGIN, "not logged in: run xos login");
+    for (size_t i = 0; i < m->n_chain; i++)
+        chain[i] = xos_pb_slice(m->chain[i]);
+    int rc = is_own(&s->identity, chain[0])
+                 ? verify_own(&s->identity, chain, m->n_chain, c->now_ms, &who, err)
+                 : verify_peer(s, chain, m->n_chain, c->now_ms, &who, err);
+    if (rc < 0)
+        return -1;
+    a.node = auth_field_of_name(&who.name, &name);
+    a.key = auth_field_of_bytes(who.key, sizeof(who.key));
+    a.until_ms = (uint64_t)who.until_ms;
+    rc = xos_pb_pack(&a.base, c->out, err);
+    auth_principal_free(&who);
+    return rc;
+}
+
 /* ---- the lock ---------------------------------------------------------------------------------
  */
 
@@ -362,6 +443,7 @@ static const struct verb {
     {"install", &agent__install__descriptor, XOS_PB_STRICT, false, run_install},
     {"sign-request", &agent__sign_request__descriptor, XOS_PB_STRICT, false, run_sign_request},
     {"sign-grant", &agent__sign_grant__descriptor, XOS_PB_STRICT, false, run_sign_grant},
+    {"verify-node", &agent__verify_node__descriptor, XOS_PB_TOLERANT, true, run_verify_node},
     {"status", NULL, XOS_PB_TOLERANT, true, run_status},
     {"logout", NULL, XOS_PB_TOLERANT, true, run_logout},
     {"lock", &agent__lock__descriptor, XOS_PB_STRICT, true, run_lock},

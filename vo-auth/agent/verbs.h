@@ -8,13 +8,18 @@
 #include "vo-auth/agent/lock.h"
 #include "vo-auth/agent/login_ssh.h"
 #include "vo-auth/agent/renew.h"
+#include "vo-auth/trust.h"
 
 #define AGENT_FRAME_BYTES_MAX ((size_t)256 << 10)
+#define AGENT_TRUST_AGAIN_MS 5000  /* who is not known may have been added meanwhile */
 #define AGENT_SOCKET_BYTES_MAX 107 /* a path that a Unix socket can have */
 
 /* All that an agent knows. Empty but for env: {.env = …}. */
 struct agent_state {
     struct xos_env *env;
+    const char *trust_dir;    /* borrowed; NULL: only one's own institution is known */
+    struct auth_trust *trust; /* read when it is first asked for */
+    uint64_t trust_read_ms;   /* boot clock */
     struct identity identity;
     struct lock lock;
     struct renew renew;

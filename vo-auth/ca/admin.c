@@ -3,6 +3,7 @@
 
 #include "libxos/base/units.h"
 #include "vo-auth/ca/institution.h"
+#include "vo-auth/ca/publish.h"
 #include "vo-auth/ca/table.h"
 
 #include <openssl/crypto.h>
@@ -318,6 +319,9 @@ static const struct ca_command commands[] = {
     {"vo-create", "VO", "make a VO that is kept here: --admin", vo_create},
     {"vo-add", "USER", "a member of --vo with --rights, or other rights", vo_add},
     {"vo-remove", "USER", "no longer a member of --vo", vo_remove},
+    {"publish", "DIR", "write root, VOs and revocations into a trust directory", ca_publish},
+    {"peer-add", "FILE", "trust another institution's root: --fingerprint", ca_peer_add},
+    {"peer-remove", "INSTITUTION", "trust it no more", ca_peer_remove},
     {"revoke", "NAME", "take back a name (xos://inria/user/alice) or a serial number", take_back},
 };
 

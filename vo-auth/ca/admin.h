@@ -21,6 +21,7 @@ struct ca_admin {
     const char *vo;
     const char *rights;
     const char *admin;
+    const char *fingerprint;
 };
 
 struct ca_command {

@@ -53,6 +53,7 @@ enum {
     OPT_VO,
     OPT_RIGHTS,
     OPT_ADMIN,
+    OPT_FINGERPRINT,
     OPT_COMMANDS = 512
 };
 
@@ -69,6 +70,7 @@ static const struct argp_option own_options[] = {
     {"provisioned", OPT_PROVISIONED, NULL, 0, "a token for an instance: a worker's, up to 2h", 0},
     {"vo", OPT_VO, "VO", 0, "", 0},
     {"rights", OPT_RIGHTS, "LIST", 0, "of a member: groups and roles, \"prod prod:runner\"", 0},
+    {"fingerprint", OPT_FINGERPRINT, "HEX", 0, "of a peer's root, as it says it itself", 0},
     {"admin", OPT_ADMIN, "USER", 0, "of a new VO", 0},
 };
 #define OWN_OPTIONS (sizeof(own_options) / sizeof(own_options[0]))
@@ -91,6 +93,7 @@ static const char **place_of(struct options *o, int key)
         {OPT_VO, &o->admin.vo},
         {OPT_RIGHTS, &o->admin.rights},
         {OPT_ADMIN, &o->admin.admin},
+        {OPT_FINGERPRINT, &o->admin.fingerprint},
     };
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
         if (places[i].key == key)

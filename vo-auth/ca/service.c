@@ -30,6 +30,8 @@ struct ca_service {
     uint64_t issued, refused;
 };
 
+#define CA_ATTRS_MAX 32 /* VOs of one user in one answer */
+
 struct call {
     struct ca_service *s;
     struct ca_world world;
@@ -242,49 +244,76 @@ static int verb_job(struct call *c)
     return rc;
 }
 
-static int sign_attr(struct call *c, const struct ca_vo *vo, const struct auth_principal *user)
+/* One VO's word, in memory until it is packed. */
+struct said {
+    Ca__Attr m;
+    struct xos_buf attr, manifest;
+    uint8_t root_hash[XOS_HASH_BYTES];
+};
+
+static void said_free(struct said *s)
+{
+    xos_buf_free(&s->attr);
+    xos_buf_free(&s->manifest);
+}
+
+static int sign_attr(struct call *c, const struct ca_vo *vo, const struct auth_principal *user,
+                     struct said *out)
 {
     struct ca_vo_names names;
     struct auth_attr attr;
     struct auth_manifest manifest;
-    struct xos_buf a = XOS_BUF(AUTH_ATTR_BYTES_MAX), m = XOS_BUF(AUTH_MANIFEST_BYTES_MAX);
     char root[CA_SLOT_NAME_BYTES], key[CA_SLOT_NAME_BYTES];
-    Ca__Attr answer = CA__ATTR__INIT;
-    int rc = -1;
+    *out = (struct said){.m = CA__ATTR__INIT,
+                         .attr = XOS_BUF(AUTH_ATTR_BYTES_MAX),
+                         .manifest = XOS_BUF(AUTH_MANIFEST_BYTES_MAX)};
     (void)snprintf(root, sizeof(root), "voroot.%s", vo->name.part);
     (void)snprintf(key, sizeof(key), "vo.%s", vo->name.part);
-    if (ca_vo_attr(&attr, vo, user, c->world.ctx.now_ms, c->err) == 0 &&
-        ca_vo_manifest(&manifest, vo, &names, c->err) == 0 &&
-        ca_slot_attr(c->s->slots, key, &a, &attr, c->err) == 0 &&
-        ca_slot_manifest(c->s->slots, root, &m, &manifest, c->err) == 0) {
-        answer.attributes = xos_pb_bytes(slice(&a));
-        answer.manifest = xos_pb_bytes(slice(&m));
-        answer.vo_root_hash = xos_pb_bytes((struct xos_slice){attr.vo_root_hash, XOS_HASH_BYTES});
-        rc = xos_pb_pack(&answer, c->out, c->err);
-    }
-    xos_buf_free(&a);
-    xos_buf_free(&m);
-    return rc;
+    if (ca_vo_attr(&attr, vo, user, c->world.ctx.now_ms, c->err) < 0 ||
+        ca_vo_manifest(&manifest, vo, &names, c->err) < 0 ||
+        ca_slot_attr(c->s->slots, key, &out->attr, &attr, c->err) < 0 ||
+        ca_slot_manifest(c->s->slots, root, &out->manifest, &manifest, c->err) < 0)
+        return -1;
+    memcpy(out->root_hash, attr.vo_root_hash, XOS_HASH_BYTES);
+    out->m.attributes = xos_pb_bytes(slice(&out->attr));
+    out->m.manifest = xos_pb_bytes(slice(&out->manifest));
+    return 0;
+}
+
+static int say(struct call *c, struct said *said)
+{
+    said->m.vo_root_hash = xos_pb_bytes((struct xos_slice){said->root_hash, XOS_HASH_BYTES});
+    return xos_pb_pack(&said->m, c->out, c->err);
 }
 
 /* The statement is of no use without the member's key, and says nothing but what the VO's table
  * says: the member's chain is proof enough. */
-static int attr_for(struct call *c, const Ca__AttrRequest *m, struct auth_principal *user)
+static int whose_chain(struct call *c, const Ca__AttrRequest *m, struct auth_principal *user)
 {
     struct auth_context ctx = c->world.ctx;
-    struct auth_name name;
     struct ca_chain chain;
-    struct ca_vo vo = {0};
     ctx.slot = AUTH_KIND_USER;
+    if (ca_chain_read(&chain, m->n_chain, m->chain, "chain", c->err) < 0)
+        return -1;
+    return auth_verify(chain.der, chain.count, &ctx, user, c->err);
+}
+
+static int attr_for(struct call *c, const Ca__AttrRequest *m, struct auth_principal *user)
+{
+    struct auth_name name;
+    struct ca_vo vo = {0};
+    struct said said = {.root_hash = {0}};
     if (auth_name_parse(&name, AUTH_NAME_VO, xos_pb_slice(m->vo), NULL, c->err) < 0 ||
-        ca_chain_read(&chain, m->n_chain, m->chain, "chain", c->err) < 0 ||
-        auth_verify(chain.der, chain.count, &ctx, user, c->err) < 0)
+        whose_chain(c, m, user) < 0)
         return -1;
     if (strcmp(name.institution, c->s->inst.name) != 0)
         return xos_fail(c->err, XOS_NOT_FOUND, "the VO is kept at %s", name.institution);
     int rc = ca_load_vo(c->s->state, name.part, &vo, c->err);
     if (rc == 0)
-        rc = sign_attr(c, &vo, user);
+        rc = sign_attr(c, &vo, user, &said);
+    if (rc == 0)
+        rc = say(c, &said);
+    said_free(&said);
     ca_vo_free(&vo);
     return rc;
 }
@@ -296,6 +325,75 @@ static int verb_attr(struct call *c)
     int rc = m ? attr_for(c, m, &user) : -1;
     auth_principal_free(&user);
     xos_pb_free(m);
+    return rc;
+}
+
+/* Going through the VOs that are kept here. */
+struct saying {
+    struct call *c;
+    const struct auth_principal *user;
+    struct said said[CA_ATTRS_MAX];
+    size_t count;
+    int rc;
+};
+
+/* Of a VO that the user is no member of nothing is said. */
+static int add_attr(const char *part, void *arg)
+{
+    struct saying *s = arg;
+    struct ca_vo vo = {0};
+    struct said *said = &s->said[s->count];
+    if (part[0] == '.' || s->count == CA_ATTRS_MAX)
+        return 0;
+    s->rc = ca_load_vo(s->c->s->state, part, &vo, s->c->err);
+    if (s->rc == 0) {
+        s->rc = sign_attr(s->c, &vo, s->user, said);
+        if (s->rc == 0)
+            s->count++;
+        else
+            said_free(said);
+        if (s->rc < 0 && s->c->err->code == XOS_DENIED)
+            s->rc = 0;
+    }
+    ca_vo_free(&vo);
+    return s->rc;
+}
+
+static int attrs_for(struct call *c, struct saying *s)
+{
+    Ca__AttrList m = CA__ATTR_LIST__INIT;
+    Ca__Attr *list[CA_ATTRS_MAX];
+    if (xos_env_dir_list(c->s->state->env, c->s->state->dir, CA_DIR_VO, add_attr, s, c->err) < 0 ||
+        s->rc < 0)
+        return -1;
+    for (size_t i = 0; i < s->count; i++) {
+        s->said[i].m.vo_root_hash =
+            xos_pb_bytes((struct xos_slice){s->said[i].root_hash, XOS_HASH_BYTES});
+        list[i] = &s->said[i].m;
+    }
+    m.n_attrs = s->count;
+    m.attrs = list;
+    return xos_pb_pack(&m, c->out, c->err);
+}
+
+static int verb_attrs(struct call *c)
+{
+    struct auth_principal user = {0};
+    struct saying *s = xos_alloc(sizeof(*s));
+    Ca__AttrRequest *m = s ? unpack(c, &ca__attr_request__descriptor) : NULL;
+    int rc = s ? 0 : xos_fail(c->err, XOS_NOMEM, "VOs");
+    if (rc == 0)
+        rc = m ? whose_chain(c, m, &user) : -1;
+    if (rc == 0) {
+        s->c = c;
+        s->user = &user;
+        rc = attrs_for(c, s);
+    }
+    for (size_t i = 0; s && i < s->count; i++)
+        said_free(&s->said[i]);
+    auth_principal_free(&user);
+    xos_pb_free(m);
+    xos_free(s);
     return rc;
 }
 
@@ -343,8 +441,9 @@ static const struct {
     const char *name;
     int (*run)(struct call *c);
 } verbs[] = {
-    {"nonce", verb_nonce}, {"login", verb_login}, {"join", verb_join}, {"renew", verb_renew},
-    {"job", verb_job},     {"attr", verb_attr},   {"crl", verb_crl},   {"status", verb_status},
+    {"nonce", verb_nonce}, {"login", verb_login}, {"join", verb_join},
+    {"renew", verb_renew}, {"job", verb_job},     {"attr", verb_attr},
+    {"attrs", verb_attrs}, {"crl", verb_crl},     {"status", verb_status},
 };
 
 static int run(struct call *c, struct xos_slice verb)

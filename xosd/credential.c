@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "xosd/identity.h"
+#include "xosd/credential.h"
 
 #include "libxos/wire/pb.h"
 #include "vo-auth/ca.pb-c.h"
@@ -8,26 +8,26 @@
 #include <stdio.h>
 #include <string.h>
 
-#define IDENTITY_DIR "node"
-#define IDENTITY_KEY IDENTITY_DIR "/key.pem"
-#define IDENTITY_CURVE IDENTITY_DIR "/curve.key"
-#define IDENTITY_CHAIN IDENTITY_DIR "/chain"
-#define IDENTITY_PEM_BYTES_MAX 4096
-#define IDENTITY_ISSUED_BYTES_MAX (AUTH_CHAIN_MAX * (AUTH_CERT_BYTES_MAX + 16))
+#define CREDENTIAL_DIR "node"
+#define CREDENTIAL_KEY CREDENTIAL_DIR "/key.pem"
+#define CREDENTIAL_CURVE CREDENTIAL_DIR "/curve.key"
+#define CREDENTIAL_CHAIN CREDENTIAL_DIR "/chain"
+#define CREDENTIAL_PEM_BYTES_MAX 4096
+#define CREDENTIAL_ISSUED_BYTES_MAX (AUTH_CHAIN_MAX * (AUTH_CERT_BYTES_MAX + 16))
 
-void identity_close(struct identity *id)
+void credential_close(struct credential *id)
 {
     xos_key_free(id->key);
     for (size_t i = 0; i < AUTH_CHAIN_MAX; i++)
         xos_buf_free(&id->chain[i]);
     OPENSSL_cleanse(id->curve_secret, sizeof(id->curve_secret));
-    *id = (struct identity){.key = NULL};
+    *id = (struct credential){.key = NULL};
 }
 
 static int read_key(struct xos_key **out, struct xos_env *env, int dir, struct xos_error *err)
 {
-    struct xos_buf pem = XOS_BUF(IDENTITY_PEM_BYTES_MAX);
-    int rc = xos_env_file_read(env, dir, IDENTITY_KEY, &pem, err);
+    struct xos_buf pem = XOS_BUF(CREDENTIAL_PEM_BYTES_MAX);
+    int rc = xos_env_file_read(env, dir, CREDENTIAL_KEY, &pem, err);
     if (rc == 0)
         rc = xos_key_from_pem(out, pem.data, pem.len, err);
     xos_buf_wipe(&pem);
@@ -36,20 +36,20 @@ static int read_key(struct xos_key **out, struct xos_env *env, int dir, struct x
 
 static int write_key(const struct xos_key *key, struct xos_env *env, int dir, struct xos_error *err)
 {
-    struct xos_buf pem = XOS_BUF(IDENTITY_PEM_BYTES_MAX);
+    struct xos_buf pem = XOS_BUF(CREDENTIAL_PEM_BYTES_MAX);
     int rc = xos_key_to_pem(key, &pem, err);
     if (rc == 0)
-        rc = xos_env_file_replace(env, dir, IDENTITY_KEY, pem.data, pem.len, 0600, err);
+        rc = xos_env_file_replace(env, dir, CREDENTIAL_KEY, pem.data, pem.len, 0600, err);
     xos_buf_wipe(&pem);
     return rc;
 }
 
-static int read_curve(struct identity *id, struct xos_env *env, int dir, struct xos_error *err)
+static int read_curve(struct credential *id, struct xos_env *env, int dir, struct xos_error *err)
 {
     struct xos_buf secret = XOS_BUF(XOS_CURVE_KEY_BYTES + 1);
-    int rc = xos_env_file_read(env, dir, IDENTITY_CURVE, &secret, err);
+    int rc = xos_env_file_read(env, dir, CREDENTIAL_CURVE, &secret, err);
     if (rc == 0 && secret.len != XOS_CURVE_KEY_BYTES)
-        rc = xos_fail(err, XOS_CORRUPT, IDENTITY_CURVE " has %zu bytes, not %d", secret.len,
+        rc = xos_fail(err, XOS_CORRUPT, CREDENTIAL_CURVE " has %zu bytes, not %d", secret.len,
                       XOS_CURVE_KEY_BYTES);
     if (rc == 0)
         memcpy(id->curve_secret, secret.data, sizeof(id->curve_secret));
@@ -58,7 +58,7 @@ static int read_curve(struct identity *id, struct xos_env *env, int dir, struct 
 }
 
 /* The chain under its own root: which roots count is for those who meet this node to say. */
-static int verify_own(struct identity *id, struct xos_env *env, const char *node,
+static int verify_own(struct credential *id, struct xos_env *env, const char *node,
                       struct xos_error *err)
 {
     struct auth_principal who = {.kind = AUTH_KIND_NONE};
@@ -88,7 +88,7 @@ static int verify_own(struct identity *id, struct xos_env *env, const char *node
     return rc;
 }
 
-static int take_chain(struct identity *id, const Ca__Issued *m, struct xos_error *err)
+static int take_chain(struct credential *id, const Ca__Issued *m, struct xos_error *err)
 {
     if (m->n_chain != AUTH_CHAIN_MAX)
         return xos_fail(err, XOS_PROTOCOL, "a chain of %zu certificates, not %d", m->n_chain,
@@ -104,21 +104,21 @@ static int take_chain(struct identity *id, const Ca__Issued *m, struct xos_error
     return 0;
 }
 
-static int take_issued(struct identity *id, struct xos_env *env, const char *node,
+static int take_issued(struct credential *id, struct xos_env *env, const char *node,
                        struct xos_slice issued, struct xos_error *err)
 {
-    Ca__Issued *m = xos_pb_unpack(&ca__issued__descriptor, issued, IDENTITY_ISSUED_BYTES_MAX,
+    Ca__Issued *m = xos_pb_unpack(&ca__issued__descriptor, issued, CREDENTIAL_ISSUED_BYTES_MAX,
                                   XOS_PB_TOLERANT, err);
     int rc = m ? take_chain(id, m, err) : -1;
     xos_pb_free(m);
     return rc == 0 ? verify_own(id, env, node, err) : -1;
 }
 
-static int open_all(struct identity *id, struct xos_env *env, int dir, const char *node,
+static int open_all(struct credential *id, struct xos_env *env, int dir, const char *node,
                     struct xos_error *err)
 {
-    struct xos_buf issued = XOS_BUF(IDENTITY_ISSUED_BYTES_MAX);
-    int rc = xos_env_file_read(env, dir, IDENTITY_CHAIN, &issued, err);
+    struct xos_buf issued = XOS_BUF(CREDENTIAL_ISSUED_BYTES_MAX);
+    int rc = xos_env_file_read(env, dir, CREDENTIAL_CHAIN, &issued, err);
     if (rc == 0 && (read_key(&id->key, env, dir, err) < 0 || read_curve(id, env, dir, err) < 0)) {
         if (err->code == XOS_NOT_FOUND)
             err->code =
@@ -131,39 +131,39 @@ static int open_all(struct identity *id, struct xos_env *env, int dir, const cha
     return rc;
 }
 
-int identity_open(struct identity *id, struct xos_env *env, const char *state, const char *node,
-                  struct xos_error *err)
+int credential_open(struct credential *id, struct xos_env *env, const char *state, const char *node,
+                    struct xos_error *err)
 {
-    *id = (struct identity){.key = NULL};
+    *id = (struct credential){.key = NULL};
     int dir = xos_env_dir_open(env, state, err);
     int rc = dir < 0 ? -1 : open_all(id, env, dir, node, err);
     xos_env_close(env, dir);
     if (rc == 0)
         return 0;
-    identity_close(id);
-    return xos_wrap(err, "identity in %s/" IDENTITY_DIR, state);
+    credential_close(id);
+    return xos_wrap(err, "credential in %s/" CREDENTIAL_DIR, state);
 }
 
-static int make_curve(struct identity *id, struct xos_env *env, int dir, struct xos_error *err)
+static int make_curve(struct credential *id, struct xos_env *env, int dir, struct xos_error *err)
 {
     if (xos_curve_keypair(id->curve_public, id->curve_secret, err) < 0)
         return -1;
-    return xos_env_file_replace(env, dir, IDENTITY_CURVE, id->curve_secret,
+    return xos_env_file_replace(env, dir, CREDENTIAL_CURVE, id->curve_secret,
                                 sizeof(id->curve_secret), 0600, err);
 }
 
-static int make_key(struct identity *id, struct xos_env *env, int dir, struct xos_error *err)
+static int make_key(struct credential *id, struct xos_env *env, int dir, struct xos_error *err)
 {
     return xos_key_generate(&id->key, err) < 0 ? -1 : write_key(id->key, env, dir, err);
 }
 
-int identity_prepare(struct identity *id, struct xos_env *env, const char *state,
-                     struct xos_error *err)
+int credential_prepare(struct credential *id, struct xos_env *env, const char *state,
+                       struct xos_error *err)
 {
     struct xos_error why = {0};
-    *id = (struct identity){.key = NULL};
+    *id = (struct credential){.key = NULL};
     int dir = xos_env_dir_open(env, state, err);
-    int rc = dir < 0 ? -1 : xos_env_dir_make(env, dir, IDENTITY_DIR, 0700, err);
+    int rc = dir < 0 ? -1 : xos_env_dir_make(env, dir, CREDENTIAL_DIR, 0700, err);
     if (rc == 0 && read_key(&id->key, env, dir, &why) < 0)
         rc = why.code == XOS_NOT_FOUND ? make_key(id, env, dir, err)
                                        : xos_fail(err, why.code, "%s", why.text);
@@ -173,28 +173,28 @@ int identity_prepare(struct identity *id, struct xos_env *env, const char *state
     xos_env_close(env, dir);
     if (rc == 0)
         return 0;
-    identity_close(id);
-    return xos_wrap(err, "identity in %s/" IDENTITY_DIR, state);
+    credential_close(id);
+    return xos_wrap(err, "credential in %s/" CREDENTIAL_DIR, state);
 }
 
-int identity_install(struct identity *id, struct xos_env *env, const char *state, const char *node,
-                     struct xos_slice issued, struct xos_error *err)
+int credential_install(struct credential *id, struct xos_env *env, const char *state,
+                       const char *node, struct xos_slice issued, struct xos_error *err)
 {
-    struct identity fresh = {.key = id->key};
+    struct credential fresh = {.key = id->key};
     memcpy(fresh.curve_public, id->curve_public, sizeof(fresh.curve_public));
     memcpy(fresh.curve_secret, id->curve_secret, sizeof(fresh.curve_secret));
     int dir = xos_env_dir_open(env, state, err);
     int rc = dir < 0 ? -1 : take_issued(&fresh, env, node, issued, err);
     if (rc == 0)
-        rc = xos_env_file_replace(env, dir, IDENTITY_CHAIN, issued.data, issued.len, 0644, err);
+        rc = xos_env_file_replace(env, dir, CREDENTIAL_CHAIN, issued.data, issued.len, 0644, err);
     xos_env_close(env, dir);
-    struct identity *old = rc == 0 ? id : &fresh;
+    struct credential *old = rc == 0 ? id : &fresh;
     old->key = NULL; /* it is the other's too */
     if (rc == 0) {
-        identity_close(id);
+        credential_close(id);
         *id = fresh;
         return 0;
     }
-    identity_close(&fresh);
+    credential_close(&fresh);
     return xos_wrap(err, "the new certificate");
 }
