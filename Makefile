@@ -74,7 +74,7 @@ xos-init_USES := exec
 xos-init_LINK := -static
 STATIC_LIBS := $(if $(HAVE_SECCOMP),-lseccomp)
 # The everyday verbs that also stand alone, as links to xos.
-SHORT := xrun xkill xwait xattach xps xsub xlog
+SHORT := xrun xkill xwait xattach xps xsub xlog xnodes
 
 PROTOS := $(sort $(foreach d,libxos vo-auth discovery jobmgr xosd,$(shell find $(d) -name '*.proto' 2>/dev/null)))
 GEN_C := $(PROTOS:%.proto=$(B)/gen/%.pb-c.c)
@@ -87,7 +87,7 @@ GEN_discovery := $(call gen_for,discovery)
 GEN_jobmgr    := $(call gen_for,jobmgr)
 GEN_xosd      := $(call gen_for,xosd)
 # What a client says and hears is these messages.
-GEN_client    := $(call gen_for,jobmgr) $(call gen_for,xosd)
+GEN_client    := $(call gen_for,jobmgr) $(call gen_for,xosd) $(call gen_for,discovery)
 
 here = $(wildcard $($(1)_MAIN))
 BUILT := $(foreach p,$(PROGRAMS),$(if $(call here,$(p)),$(p)))

@@ -370,6 +370,30 @@ XOS_API int xos_job_read(struct xos_job **out, struct xos_client *client,
                          const struct xos_job_ops *ops, void *arg, struct xos_fault *fault);
 XOS_API void xos_jobs_free(struct xos_jobs *jobs); /* takes NULL */
 
+/* Texts are never NULL. */
+struct xos_node_info {
+    size_t size;
+    const char *name, *institution, *state;
+    const char *attributes; /* JSON: sizes in bytes, durations in seconds */
+};
+struct xos_nodes {
+    size_t size;
+    const struct xos_node_info *nodes; /* by name, or the most preferred first */
+    size_t count;
+    const char *explanation; /* for people; "" when it was not asked for */
+    bool more;               /* there are more than one answer has place for */
+};
+
+enum xos_nodes_flags {
+    XOS_NODES_EXPLAIN = 1, /* say what each part of the need drops */
+};
+
+/* The nodes that meet a need, as the node that the client is connected to knows them. need, prefer:
+ * XQL; NULL for none. Waits as xos_jobs_list does. The caller frees. */
+XOS_API int xos_nodes_list(struct xos_client *client, const char *need, const char *prefer,
+                           unsigned flags, struct xos_nodes **out, struct xos_fault *fault);
+XOS_API void xos_nodes_free(struct xos_nodes *nodes); /* takes NULL */
+
 /* ---- words that people type -------------------------------------------------------------------
  */
 

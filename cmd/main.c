@@ -12,7 +12,7 @@
  *   lines, sink    whole lines of several units; descriptors that may be slow
  *   tty, escape    the raw terminal, and `~.` in what is typed there
  *   table          what listings print
- *   run kill wait attach ps sub log   one command each */
+ *   run kill wait attach ps sub log nodes login   one file for each command */
 #include "cmd/commands.h"
 #include "cmd/say.h"
 

@@ -1,18 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "discovery/discovery.h"
 
+#include "discovery/members.h"
+#include "discovery/nodes.h"
 #include "discovery/probe/probe.h"
 #include "discovery/query/eval.h"
 #include "discovery/query/parse.h"
 #include "discovery/query/want.h"
 #include "libxos/base/alloc.h"
+#include "libxos/base/telemetry.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct discovery {
     struct discovery_config config;
-    struct xql_row own;
+    struct node_body own;
+    struct members *members; /* NULL: this node is alone */
+    struct xos_timer *refresh;
+    uint32_t cpus; /* what claims hold */
+    uint64_t mem_bytes;
+    char head[NODE_NAME_BYTES_MAX + 1]; /* the last answer of discovery_head_of */
 };
+
+static int read_own(struct discovery *d, struct xos_error *err)
+{
+    const struct discovery_config *c = &d->config;
+    struct xql_row *row = &d->own.row;
+    struct probe_options options = {.root = c->root,
+                                    .state_dir = c->state_dir,
+                                    .may_enforce = true,
+                                    .is_root = c->is_root,
+                                    .cpus = c->cpus,
+                                    .mem_bytes = c->mem_bytes,
+                                    .cpus_claimed = d->cpus,
+                                    .mem_claimed_bytes = d->mem_bytes};
+    if (probe_node(c->env, &options, row, err) < 0)
+        return -1;
+    xql_row_set_text(row, 0, XQL_A_NODE, c->node);
+    xql_row_set_text(row, 0, XQL_A_INSTITUTION, c->institution);
+    xql_row_set_text(row, 0, XQL_A_STATE, "up");
+    d->own.roles = c->roles;
+    d->own.reach = c->reach;
+    return 0;
+}
+
+/* The row is of now, though the probe may have been a while ago. */
+static void on_refresh(void *arg)
+{
+    struct discovery *d = arg;
+    struct xos_error err = {0};
+    if (discovery_refresh(d, d->cpus, d->mem_bytes, &err) < 0)
+        xos_log_error(XOS_EV_REFUSED, &err, "probe");
+    xos_timer_set(d->refresh, DISCOVERY_REFRESH_MS);
+}
 
 int discovery_new(struct discovery **out, const struct discovery_config *config,
                   struct xos_error *err)
@@ -21,40 +62,103 @@ int discovery_new(struct discovery **out, const struct discovery_config *config,
     if (!d)
         return xos_fail(err, XOS_NOMEM, "discovery");
     d->config = *config;
-    if (discovery_refresh(d, 0, 0, err) < 0) {
+    if (read_own(d, err) < 0 ||
+        (config->loop && xos_timer_new(&d->refresh, config->loop, on_refresh, d, err) < 0)) {
         discovery_free(d);
         return xos_wrap(err, "what this node has");
     }
+    if (d->refresh)
+        xos_timer_set(d->refresh, DISCOVERY_REFRESH_MS);
     *out = d;
     return 0;
+}
+
+static int own_row(void *arg, struct xos_buf *body, enum row_state *state, struct xos_error *err)
+{
+    const struct discovery *d = arg;
+    *state = ROW_UP;
+    return node_body_write(body, &d->own, err);
+}
+
+int discovery_join(struct discovery *d, const struct discovery_net *net,
+                   const struct discovery_reach *reach, struct xos_error *err)
+{
+    const struct members_config c = {.discovery = &d->config, .own = own_row, .arg = d};
+    d->config.net = net;
+    d->config.reach = d->own.reach = *reach;
+    return members_new(&d->members, &c, err);
+}
+
+void discovery_leave(struct discovery *d)
+{
+    if (d->members)
+        members_leave(d->members);
 }
 
 void discovery_free(struct discovery *d)
 {
     if (!d)
         return;
-    xql_row_free(&d->own);
+    members_free(d->members);
+    xos_timer_free(d->refresh);
+    node_body_free(&d->own);
     xos_free(d);
 }
 
 int discovery_refresh(struct discovery *d, uint32_t cpus, uint64_t mem_bytes, struct xos_error *err)
 {
-    const struct discovery_config *c = &d->config;
-    struct probe_options options = {.root = c->root,
-                                    .state_dir = c->state_dir,
-                                    .may_enforce = true,
-                                    .is_root = c->is_root,
-                                    .cpus = c->cpus,
-                                    .mem_bytes = c->mem_bytes,
-                                    .cpus_claimed = cpus,
-                                    .mem_claimed_bytes = mem_bytes};
-    if (probe_node(c->env, &options, &d->own, err) < 0)
+    d->cpus = cpus;
+    d->mem_bytes = mem_bytes;
+    if (read_own(d, err) < 0)
         return -1;
-    xql_row_set_text(&d->own, 0, XQL_A_NODE, c->node);
-    xql_row_set_text(&d->own, 0, XQL_A_INSTITUTION, c->institution);
-    xql_row_set_text(&d->own, 0, XQL_A_STATE, "up");
+    if (d->members)
+        members_dirty(d->members);
     return 0;
 }
+
+/* Cheap: what claims hold changes far more often than what the machine has. */
+void discovery_claimed(struct discovery *d, uint32_t cpus, uint64_t mem_bytes)
+{
+    struct xql_row *row = &d->own.row;
+    const struct xql_value *cores = xql_row_get(row, 0, XQL_A_CPU_CORES);
+    const struct xql_value *mem = xql_row_get(row, 0, XQL_A_MEM);
+    if (cpus == d->cpus && mem_bytes == d->mem_bytes)
+        return;
+    d->cpus = cpus;
+    d->mem_bytes = mem_bytes;
+    if (cores)
+        xql_row_set_number(row, 0, XQL_A_CPU_FREE,
+                           cores->is.number > cpus ? cores->is.number - cpus : 0);
+    if (mem)
+        xql_row_set_integer(row, 0, XQL_A_MEM_FREE,
+                            mem->is.integer > mem_bytes ? mem->is.integer - mem_bytes : 0);
+    if (d->members)
+        members_dirty(d->members);
+}
+
+/* ---- the net's news ---------------------------------------------------------------------------
+ */
+
+void discovery_on_message(struct discovery *d, const char *node, struct xos_slice message)
+{
+    if (d->members)
+        members_on_message(d->members, node, message);
+}
+
+void discovery_on_down(struct discovery *d, const char *node)
+{
+    if (d->members)
+        members_on_down(d->members, node);
+}
+
+void discovery_on_seed_down(struct discovery *d, size_t seed)
+{
+    if (d->members)
+        members_on_seed_down(d->members, seed);
+}
+
+/* ---- asking -----------------------------------------------------------------------------------
+ */
 
 static uint64_t integer_of(const struct xql_row *row, enum xql_attr a)
 {
@@ -68,24 +172,26 @@ static uint32_t whole_of(const struct xql_row *row, enum xql_attr a)
     return v && v->is.number > 0 && v->is.number < 1e9 ? (uint32_t)v->is.number : 0;
 }
 
-static void describe(const struct discovery *d, struct discovery_node *out)
+static void describe(const char *node, const struct xql_row *row, bool up,
+                     struct discovery_node *out)
 {
-    const struct xql_row *row = &d->own;
+    const char *dot = strrchr(node, '.');
     *out = (struct discovery_node){
-        .node = d->config.node,
-        .institution = d->config.institution,
+        .node = node,
+        .institution = dot ? dot + 1 : "",
         .cpus = whole_of(row, XQL_A_CPU_CORES),
         .cpus_free = whole_of(row, XQL_A_CPU_FREE),
         .mem_bytes = integer_of(row, XQL_A_MEM),
         .mem_free_bytes = integer_of(row, XQL_A_MEM_FREE),
         .gpus = (uint32_t)row->device_count,
         .gpus_free = (uint32_t)row->device_count,
+        .up = up,
     };
 }
 
 void discovery_own(const struct discovery *d, struct discovery_node *out)
 {
-    describe(d, out);
+    describe(d->config.node, &d->own.row, true, out);
 }
 
 int discovery_check(const char *need, const char *prefer, const char *want, struct xos_error *err)
@@ -101,17 +207,93 @@ int discovery_check(const char *need, const char *prefer, const char *want, stru
     return 0;
 }
 
+struct asking {
+    const struct xql_expr *need;
+    int (*each)(void *arg, const struct discovery_node *node);
+    void *arg;
+};
+
+static int ask_one(void *arg, const struct member *m)
+{
+    const struct asking *a = arg;
+    struct discovery_node node;
+    if (m->state == ROW_DOWN || !(m->body->roles & AUTH_NODE_WORKER) ||
+        xql_eval(a->need, &m->body->row).truth != XQL_TRUE)
+        return 0;
+    describe(m->node, &m->body->row, m->state == ROW_UP, &node);
+    return a->each(a->arg, &node);
+}
+
 int discovery_query(struct discovery *d, const char *need,
                     int (*each)(void *arg, const struct discovery_node *node), void *arg,
                     struct xos_error *err)
 {
     struct xql_expr e;
-    struct discovery_node node;
+    struct asking a = {.need = &e, .each = each, .arg = arg};
+    const struct member own = {.node = d->config.node, .state = ROW_UP, .body = &d->own};
     if (xql_parse(&e, need ? need : "", NULL, err) < 0)
         return xos_wrap(err, "--need");
-    if (xql_eval(&e, &d->own).truth != XQL_TRUE)
-        return 0;
-    describe(d, &node);
-    (void)each(arg, &node);
+    bool works = !d->config.roles || (d->config.roles & AUTH_NODE_WORKER);
+    if ((!works || ask_one(&a, &own) == 0) && d->members)
+        members_each(d->members, ask_one, &a);
     return 0;
+}
+
+int discovery_reach_of(const struct discovery *d, const char *node, struct discovery_reach *out,
+                       struct xos_error *err)
+{
+    struct member m;
+    if (!d->members || !members_find(d->members, node, &m) || m.body->reach.count == 0)
+        return xos_fail(err, XOS_NOT_FOUND, "node %s is not known here", node);
+    *out = m.body->reach;
+    return 0;
+}
+
+struct head_search {
+    const char *institution;
+    const char *found;
+};
+
+static int is_head(void *arg, const struct member *m)
+{
+    struct head_search *s = arg;
+    const char *dot = strrchr(m->node, '.');
+    if (m->state == ROW_DOWN || !(m->body->roles & AUTH_NODE_HEAD) || !dot ||
+        strcmp(dot + 1, s->institution) != 0)
+        return 0;
+    s->found = m->node;
+    return 1;
+}
+
+const char *discovery_head_of(struct discovery *d, const char *institution)
+{
+    struct head_search s = {.institution = institution};
+    if (d->members)
+        members_each(d->members, is_head, &s);
+    if (!s.found)
+        return NULL;
+    (void)snprintf(d->head, sizeof(d->head), "%.63s", s.found);
+    return d->head;
+}
+
+static int count_one(void *arg, const struct member *m)
+{
+    *(size_t *)arg += m->state != ROW_DOWN;
+    return 0;
+}
+
+size_t discovery_count(const struct discovery *d)
+{
+    size_t n = 1;
+    if (d->members)
+        members_each(d->members, count_one, &n);
+    return n;
+}
+
+void discovery_each(const struct discovery *d, int (*each)(void *arg, const struct member *member),
+                    void *arg)
+{
+    const struct member own = {.node = d->config.node, .state = ROW_UP, .body = &d->own};
+    if (each(arg, &own) == 0 && d->members)
+        members_each(d->members, each, arg);
 }

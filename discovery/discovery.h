@@ -6,13 +6,38 @@
 #ifndef XOS_DISCOVERY_DISCOVERY_H
 #define XOS_DISCOVERY_DISCOVERY_H
 
-#include "libxos/env/env.h"
+#include "libxos/net/rpc.h"
+#include "vo-auth/trust.h"
 
 #define DISCOVERY_REFRESH_MS 60000 /* the node's own row is read again at least so often */
+#define DISCOVERY_ADDRESSES_MAX 4  /* of one node */
+#define DISCOVERY_HOST_BYTES 64    /* of a numeric address, with its NUL */
+#define DISCOVERY_LIST_MAX 512     /* nodes in one answer of node.list */
 
 struct discovery;
 
+/* How a node is reached. */
+struct discovery_reach {
+    struct {
+        char host[DISCOVERY_HOST_BYTES];
+        unsigned overlay_port, bulk_port;
+    } at[DISCOVERY_ADDRESSES_MAX];
+    size_t count;
+};
+
+/* The ways to other nodes, which somebody else opens. None calls back from inside. */
+struct discovery_net {
+    void *arg;
+    /* Queue one message; a link is opened for as long as it is needed. reach NULL: as it was. */
+    int (*send)(void *arg, const char *node, const struct discovery_reach *reach,
+                struct xos_slice message, struct xos_error *err);
+    int (*send_seed)(void *arg, size_t seed, struct xos_slice message, struct xos_error *err);
+    void (*hold)(void *arg, const char *node, const struct discovery_reach *reach);
+    void (*release)(void *arg, const char *node);
+};
+
 struct discovery_config {
+    struct xos_loop *loop;
     struct xos_env *env;
     const char *node;        /* n1.inria; texts are borrowed */
     const char *institution; /* inria */
@@ -21,6 +46,14 @@ struct discovery_config {
     bool is_root;            /* whoever starts units here may make cgroups */
     uint32_t cpus;           /* [node] cpus; 0: what there is */
     uint64_t mem_bytes;      /* [node] mem; 0: what there is */
+    /* Of a federation's node; trust NULL: it stands alone. Borrowed. */
+    struct auth_trust *trust;
+    const struct auth_self *self;
+    uint8_t curve_key[AUTH_CURVE_KEY_BYTES];
+    uint32_t roles; /* set of enum auth_node_role */
+    size_t seed_count;
+    const struct discovery_net *net; /* set by discovery_join */
+    struct discovery_reach reach;
 };
 
 struct discovery_node {
@@ -29,6 +62,7 @@ struct discovery_node {
     uint32_t cpus, cpus_free;
     uint64_t mem_bytes, mem_free_bytes;
     uint32_t gpus, gpus_free;
+    bool up; /* it takes new work */
 };
 
 int discovery_new(struct discovery **out, const struct discovery_config *config,
@@ -38,6 +72,33 @@ void discovery_free(struct discovery *d);
 /* Read this node's row again. `cpus` and `mem_bytes` are what claims hold of it. */
 int discovery_refresh(struct discovery *d, uint32_t cpus, uint64_t mem_bytes,
                       struct xos_error *err);
+
+/* Go among the others, over this net (borrowed), to be reached there. Once. */
+int discovery_join(struct discovery *d, const struct discovery_net *net,
+                   const struct discovery_reach *reach, struct xos_error *err);
+
+/* Serve node.list. */
+int discovery_serve(struct discovery *d, struct xos_rpc *rpc, struct xos_error *err);
+
+/* The net's news: a message of this authenticated node; a way that broke or was not found, once per
+ * try. */
+void discovery_on_message(struct discovery *d, const char *node, struct xos_slice message);
+void discovery_on_down(struct discovery *d, const char *node);
+void discovery_on_seed_down(struct discovery *d, size_t seed);
+
+/* XOS_NOT_FOUND: no such node is known. */
+int discovery_reach_of(const struct discovery *d, const char *node, struct discovery_reach *out,
+                       struct xos_error *err);
+/* A head of this institution that is up; NULL: none is known. Borrowed until the next call. */
+const char *discovery_head_of(struct discovery *d, const char *institution);
+/* How many nodes are up, this one included. */
+size_t discovery_count(const struct discovery *d);
+
+/* Say farewell: others need not wait for this node's silence. */
+void discovery_leave(struct discovery *d);
+
+/* What claims hold has changed. Cheap. */
+void discovery_claimed(struct discovery *d, uint32_t cpus, uint64_t mem_bytes);
 
 /* This node. Borrowed until the next refresh. */
 void discovery_own(const struct discovery *d, struct discovery_node *out);

@@ -48,6 +48,8 @@ static int gather(void *arg, const struct discovery_node *found)
 {
     struct gathering *g = arg;
     struct place_node *n = &g->out[g->count];
+    if (!found->up)
+        return 0;
     memset(n, 0, sizeof(*n));
     (void)snprintf(n->node, sizeof(n->node), "%s", found->node);
     (void)snprintf(n->institution, sizeof(n->institution), "%s", found->institution);
@@ -102,6 +104,18 @@ static void on_room(void *arg)
         head_room(j->head);
 }
 
+/* Others place units by what this node's row says is free. */
+static void on_claimed(void *arg)
+{
+    struct jobmgr *j = arg;
+    struct claim_need left;
+    if (!j->worker)
+        return;
+    claim_free_now(j->worker->claims, &left);
+    discovery_claimed(j->config.discovery, j->config.cpus - left.cpus,
+                      j->config.mem_bytes - left.mem_bytes);
+}
+
 static int start_worker(struct jobmgr *j, struct xos_error *err)
 {
     const struct jobmgr_config *c = &j->config;
@@ -117,6 +131,7 @@ static int start_worker(struct jobmgr *j, struct xos_error *err)
         .limits = {.node = {c->cpus, c->mem_bytes, c->gpus}, .units_per_user = c->units_per_user},
         .output_bytes_max = c->output_bytes_max,
         .room = on_room,
+        .claimed = on_claimed,
         .arg = j,
     };
     return worker_new(&j->worker, &w, err);

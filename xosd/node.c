@@ -12,6 +12,7 @@
 #include "xosd/credential.h"
 #include "xosd/forward.h"
 #include "xosd/gate.h"
+#include "xosd/membership.h"
 #include "xosd/peers.h"
 #include "xosd/renewal.h"
 #include "xosd/web.h"
@@ -27,10 +28,11 @@ struct node {
     struct xos_env *env;
     struct config config;
     struct xos_id boot_id;
-    struct credential identity; /* empty: this node stands alone */
-    struct auth_trust *trust;   /* NULL then */
+    struct credential credential; /* empty: this node stands alone */
+    struct auth_trust *trust;     /* NULL then */
     struct gate *gate;
     struct peers *peers; /* NULL: no other node is to be reached */
+    struct membership *membership;
     struct forward *forward;
     struct ca_pipe *ca;
     struct renewal *renewal;
@@ -119,7 +121,7 @@ static int start_identity(struct node *n, struct xos_error *err)
                         "start it as the user xos");
     if (xos_env_random(n->env, n->boot_id.bytes, sizeof(n->boot_id.bytes), err) < 0)
         return -1;
-    if (credential_open(&n->identity, n->env, n->config.state_dir, n->config.node, &why) == 0) {
+    if (credential_open(&n->credential, n->env, n->config.state_dir, n->config.node, &why) == 0) {
         if (auth_trust_open(&n->trust, n->env, n->config.trust_dir, err) < 0)
             return -1;
     } else if (why.code != XOS_NOT_FOUND) {
@@ -128,26 +130,37 @@ static int start_identity(struct node *n, struct xos_error *err)
     return start_gate(n, &who, err);
 }
 
+static uint32_t roles_of(const struct config *c)
+{
+    return (c->head ? AUTH_NODE_HEAD : 0u) | (c->worker ? AUTH_NODE_WORKER : 0u) |
+           (c->storage ? AUTH_NODE_STORAGE : 0u) | (c->gateway ? AUTH_NODE_GATEWAY : 0u);
+}
+
 static int start_discovery(struct node *n, struct xos_error *err)
 {
-    struct discovery_config c = {.env = n->env,
+    struct discovery_config c = {.loop = n->loop,
+                                 .env = n->env,
                                  .node = n->config.node,
                                  .institution = n->config.institution,
                                  .root = "/",
                                  .state_dir = n->config.state_dir,
                                  .cpus = n->config.cpus,
-                                 .mem_bytes = n->config.mem_bytes};
+                                 .mem_bytes = n->config.mem_bytes,
+                                 .trust = n->trust,
+                                 .self = &n->credential.self,
+                                 .roles = roles_of(&n->config),
+                                 .seed_count = n->config.seed_count};
+    memcpy(c.curve_key, n->credential.curve_public, sizeof(c.curve_key));
     return discovery_new(&n->discovery, &c, err);
 }
 
 /* ---- other nodes
  * --------------------------------------------------------------------------------- */
 
-static int reach(void *arg, const char *node, struct peer_reach *out, struct xos_error *err)
+static int reach(void *arg, const char *node, struct discovery_reach *out, struct xos_error *err)
 {
-    (void)arg;
-    (void)out;
-    return xos_fail(err, XOS_NOT_FOUND, "node %s", node);
+    struct node *n = arg;
+    return discovery_reach_of(n->discovery, node, out, err);
 }
 
 static void on_stream(void *arg, struct xos_stream *stream, struct xos_slice first)
@@ -158,35 +171,33 @@ static void on_stream(void *arg, struct xos_stream *stream, struct xos_slice fir
 
 static void on_message(void *arg, const char *node, struct xos_slice message)
 {
-    (void)arg;
-    (void)node;
-    (void)message;
+    struct node *n = arg;
+    discovery_on_message(n->discovery, node, message);
 }
 
 static void on_down(void *arg, const char *node)
 {
-    (void)arg;
-    (void)node;
+    struct node *n = arg;
+    discovery_on_down(n->discovery, node);
 }
 
 static void on_seed(void *arg, size_t seed, const char *node)
 {
-    (void)arg;
-    (void)seed;
-    (void)node;
+    struct node *n = arg;
+    membership_on_seed(n->membership, seed, node);
 }
 
 static void on_seed_down(void *arg, size_t seed)
 {
-    (void)arg;
-    (void)seed;
+    struct node *n = arg;
+    membership_on_seed_down(n->membership, seed);
 }
 
 static int start_peers(struct node *n, struct xos_error *err)
 {
     struct peers_config c = {.loop = n->loop,
                              .trust = n->trust,
-                             .identity = &n->identity,
+                             .identity = &n->credential,
                              .config = &n->config,
                              .reach = reach,
                              .on_stream = on_stream,
@@ -206,7 +217,8 @@ static const char *head_of(void *arg, const char *institution)
     struct node *n = arg;
     if (n->config.head && strcmp(institution, n->config.institution) == 0)
         return n->config.node;
-    return n->peers ? peers_head(n->peers, institution) : NULL;
+    const char *known = discovery_head_of(n->discovery, institution);
+    return known || !n->peers ? known : peers_head(n->peers, institution);
 }
 
 static void forward(void *arg, struct xos_call *call, const struct xos_request *request,
@@ -241,7 +253,9 @@ static int start_rpc(struct node *n, struct xos_error *err)
         return -1;
     /* Whoever is asked shows leaf and issuing CA; the root is known or not trusted. */
     if (n->trust)
-        xos_rpc_identity(n->rpc, n->identity.self.key, n->identity.self.chain, 2);
+        xos_rpc_identity(n->rpc, n->credential.self.key, n->credential.self.chain, 2);
+    if (discovery_serve(n->discovery, n->rpc, err) < 0)
+        return -1;
     return xos_rpc_serve(n->rpc, verbs, sizeof(verbs) / sizeof(verbs[0]), n, err);
 }
 
@@ -263,7 +277,7 @@ static int start_ca(struct node *n, struct xos_error *err)
 {
     const struct renewal_config c = {.loop = n->loop,
                                      .rpc = n->rpc,
-                                     .identity = &n->identity,
+                                     .identity = &n->credential,
                                      .config = &n->config,
                                      .head = own_head,
                                      .renewed = on_renewed,
@@ -301,6 +315,13 @@ static int start_jobs(struct node *n, struct xos_error *err)
     return jobmgr_new(&n->jobs, &c, err);
 }
 
+static int start_membership(struct node *n, struct xos_error *err)
+{
+    const struct membership_config c = {
+        .rpc = n->rpc, .peers = n->peers, .discovery = n->discovery, .config = &n->config};
+    return n->peers ? membership_new(&n->membership, &c, err) : 0;
+}
+
 static void on_local(void *arg, int fd, const struct xos_peer *peer)
 {
     struct node *n = arg;
@@ -327,10 +348,12 @@ static const struct {
     const char *name;
     int (*start)(struct node *n, struct xos_error *err);
 } steps[] = {
-    {"identity", start_identity}, {"discovery", start_discovery}, {"other nodes", start_peers},
-    {"calls", start_rpc},         {"certificates", start_ca},     {"jobs", start_jobs},
-    {"metrics", start_web},       {"local socket", start_local}, /* last: who can connect finds
-                                                                    everything there */
+    {"identity", start_identity},     {"discovery", start_discovery},
+    {"other nodes", start_peers},     {"calls", start_rpc},
+    {"certificates", start_ca},       {"jobs", start_jobs},
+    {"membership", start_membership}, {"metrics", start_web},
+    {"local socket", start_local}, /* last: who can connect finds
+                                      everything there */
 };
 
 int node_new(struct node **out, struct xos_loop *loop, const struct config *config,
@@ -347,8 +370,6 @@ int node_new(struct node **out, struct xos_loop *loop, const struct config *conf
             node_free(n);
             return xos_wrap(err, "start %s", steps[i].name);
         }
-    for (size_t i = 0; n->peers && i < config->seed_count; i++)
-        peers_seed(n->peers, i);
     xos_log(XOS_EV_START, "node=%s user=%s socket=%s", config->node, gate_user(n->gate),
             config->socket);
     *out = n;
@@ -402,6 +423,7 @@ void node_free(struct node *n)
     web_free(n->web);
     xos_timer_free(n->disk);
     jobmgr_free(n->jobs);
+    membership_free(n->membership);
     renewal_free(n->renewal);
     ca_pipe_free(n->ca);
     forward_free(n->forward);
@@ -410,6 +432,6 @@ void node_free(struct node *n)
     discovery_free(n->discovery);
     gate_free(n->gate);
     auth_trust_free(n->trust);
-    credential_close(&n->identity);
+    credential_close(&n->credential);
     xos_free(n);
 }

@@ -290,7 +290,7 @@ static int dial_next(struct peer *peer, struct xos_error *err)
 int peer_meet(struct peer *peer, struct xos_error *err)
 {
     const struct peers_config *c = &peer->peers->config;
-    struct peer_reach found;
+    struct discovery_reach found;
     struct xos_error why = {0};
     if (peer->conn)
         return 0;

@@ -13,6 +13,7 @@
 #ifndef XOS_XOSD_PEERS_H
 #define XOS_XOSD_PEERS_H
 
+#include "discovery/discovery.h"
 #include "libxos/net/bulk.h"
 #include "libxos/net/rpc.h"
 #include "vo-auth/trust.h"
@@ -20,7 +21,6 @@
 #include "xosd/credential.h"
 
 #define PEERS_MAX 4096           /* nodes that are remembered at once */
-#define PEERS_ADDRESSES_MAX 4    /* of one node */
 #define PEERS_DIALS_MAX 4096     /* requests that wait for a connection */
 #define PEERS_MESSAGES_MAX 64    /* that wait for one peer to be met */
 #define PEERS_IDLE_MS 60000      /* a connection without streams says good-bye */
@@ -30,21 +30,13 @@
 
 struct peers;
 
-struct peer_reach {
-    struct {
-        char host[CONFIG_NAME_MAX]; /* numeric */
-        unsigned overlay_port, bulk_port;
-    } at[PEERS_ADDRESSES_MAX];
-    size_t count;
-};
-
 struct peers_config {
     struct xos_loop *loop;
     struct auth_trust *trust;          /* borrowed, as all here */
     const struct credential *identity; /* with a certificate */
     const struct config *config;
     /* How is this node reached? */
-    int (*reach)(void *arg, const char *node, struct peer_reach *out, struct xos_error *err);
+    int (*reach)(void *arg, const char *node, struct discovery_reach *out, struct xos_error *err);
     /* A peer opened a stream for a request: takes it. */
     void (*on_stream)(void *arg, struct xos_stream *stream, struct xos_slice first);
     void (*on_message)(void *arg, const char *node, struct xos_slice message);
@@ -68,9 +60,9 @@ const struct xos_dialler *peers_dialler(const struct peers *p);
 void peers_seed(struct peers *p, size_t seed);
 
 /* Queue one message; reach NULL: as it was last. XOS_LIMIT, or XOS_NOT_FOUND: nobody knows how. */
-int peers_send(struct peers *p, const char *node, const struct peer_reach *reach,
+int peers_send(struct peers *p, const char *node, const struct discovery_reach *reach,
                struct xos_slice message, struct xos_error *err);
-void peers_hold(struct peers *p, const char *node, const struct peer_reach *reach);
+void peers_hold(struct peers *p, const char *node, const struct discovery_reach *reach);
 void peers_release(struct peers *p, const char *node);
 
 /* A node met so far that is a head of this institution; NULL: none. Borrowed. */

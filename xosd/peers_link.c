@@ -178,8 +178,8 @@ unsigned peers_overlay_port(const struct peers *p)
     return xos_overlay_port(p->overlay);
 }
 
-static struct peer *peer_reached(struct peers *p, const char *node, const struct peer_reach *reach,
-                                 struct xos_error *err)
+static struct peer *peer_reached(struct peers *p, const char *node,
+                                 const struct discovery_reach *reach, struct xos_error *err)
 {
     struct peer *peer = peer_need(p, node, err);
     if (peer && reach && reach->count)
@@ -205,7 +205,7 @@ static int wait_to_meet(struct peer *peer, struct xos_slice message, struct xos_
     return 0;
 }
 
-int peers_send(struct peers *p, const char *node, const struct peer_reach *reach,
+int peers_send(struct peers *p, const char *node, const struct discovery_reach *reach,
                struct xos_slice message, struct xos_error *err)
 {
     struct peer *peer = peer_reached(p, node, reach, err);
@@ -215,7 +215,7 @@ int peers_send(struct peers *p, const char *node, const struct peer_reach *reach
                                       : wait_to_meet(peer, message, err);
 }
 
-void peers_hold(struct peers *p, const char *node, const struct peer_reach *reach)
+void peers_hold(struct peers *p, const char *node, const struct discovery_reach *reach)
 {
     struct xos_error err = {0};
     struct peer *peer = peer_reached(p, node, reach, &err);

@@ -30,7 +30,7 @@ struct peer_message {
 struct peer {
     char name[AUTH_NAME_BYTES_MAX + 1];
     struct peers *peers;
-    struct peer_reach reach;
+    struct discovery_reach reach;
     size_t tried;               /* addresses of this dial */
     struct xos_bulk_conn *conn; /* being dialled, or up */
     bool up;

@@ -9,9 +9,9 @@
 
 #include "libxos/base/buf.h"
 
-#define NODE_NAME_BYTES_MAX 63   /* "n17.inria": a name part, a dot, a name part */
-#define INSTITUTION_BYTES_MAX 31 /* one name part */
-#define DESCRIPTOR_BYTES_MAX 512 /* statement and signature */
+#define NODE_NAME_BYTES_MAX 63    /* "n17.inria": a name part, a dot, a name part */
+#define INSTITUTION_BYTES_MAX 31  /* one name part */
+#define DESCRIPTOR_BYTES_MAX 2048 /* statement and signature, with the certificates behind it */
 #define DESCRIPTOR_ADDRESSES_MAX 4
 #define DESCRIPTOR_HOST_BYTES_MAX 253 /* RFC 1035, section 2.3.4 */
 #define DESCRIPTOR_CURVE_KEY_BYTES 32

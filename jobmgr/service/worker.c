@@ -43,6 +43,8 @@ static void metrics(const struct worker *w)
 {
     xos_metric_set(XOS_M_CLAIMS, NULL, (double)claim_count(w->claims));
     xos_metric_set(XOS_M_UNITS, "live", (double)HASH_COUNT(w->units));
+    if (w->config.claimed)
+        w->config.claimed(w->config.arg);
 }
 
 /* Claims without a unit end by themselves. */

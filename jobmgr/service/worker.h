@@ -22,8 +22,9 @@ struct worker_config {
     const char *run_dir;   /* RUN/units/ID/ctl.sock */
     const char *spool_dir; /* SPOOL/ID/out */
     struct claim_limits limits;
-    uint64_t output_bytes_max; /* per unit and stream */
-    void (*room)(void *arg);   /* a claim ended, or the node takes claims now; may be NULL */
+    uint64_t output_bytes_max;  /* per unit and stream */
+    void (*room)(void *arg);    /* a claim ended, or the node takes claims now; may be NULL */
+    void (*claimed)(void *arg); /* what claims hold may have changed; may be NULL */
     void *arg;
 };
 

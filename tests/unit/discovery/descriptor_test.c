@@ -20,7 +20,7 @@ static void bad_descriptors_are_refused(void **state)
         memset(reach.addresses[i].host, 'h', DESCRIPTOR_HOST_BYTES_MAX);
     XT_TRY(descriptor_state(&wire, &d, &reach, &err));
     XT_REFUSED(descriptor_parse(&out, (struct xos_slice){wire.data, wire.len},
-                                (struct xos_slice){signature, 64}, &err),
+                                (struct xos_slice){signature, DESCRIPTOR_BYTES_MAX / 2}, &err),
                XOS_LIMIT);
     reach.address_count = 0;
     xos_buf_clear(&wire);
