@@ -86,8 +86,10 @@ static int hello_take(struct xos_client *c, const struct xos_buf *body, struct x
         rc = text_take(m->node, c->node, err);
     if (rc == 0)
         rc = text_take(m->institution, c->institution, err);
-    if (m)
+    if (m) {
         c->federated = m->federated != 0;
+        c->nodes = m->nodes;
+    }
     xos_pb_free(m);
     return rc;
 }
@@ -205,6 +207,11 @@ const char *xos_client_node(const struct xos_client *c)
 const char *xos_client_institution(const struct xos_client *c)
 {
     return client_home(c);
+}
+
+unsigned xos_client_nodes(const struct xos_client *c)
+{
+    return c->nodes;
 }
 
 const char *xos_client_release(void)

@@ -22,6 +22,7 @@ struct xos_client {
     char vo[XOS_HEADER_NAME_MAX];        /* acting for; empty: none */
     char role[XOS_HEADER_NAME_MAX];      /* in it: "prod", "prod:runner"; empty: none */
     bool chosen;                         /* by the program; else the only one that there is */
+    unsigned nodes;                      /* that the node knew at hello */
     bool federated;                      /* xosd takes signed requests alone */
     const struct request_signer *signer; /* NULL: unsigned */
     struct client_login *login;          /* NULL: nobody is logged in, no_login says why */

@@ -91,6 +91,8 @@ XOS_API int xos_client_dispatch(struct xos_client *client, int timeout_ms, struc
 /* Borrowed: "n1.inria", "inria". */
 XOS_API const char *xos_client_node(const struct xos_client *client);
 XOS_API const char *xos_client_institution(const struct xos_client *client);
+/* How many nodes that one knew to be up when it was connected to, itself included. */
+XOS_API unsigned xos_client_nodes(const struct xos_client *client);
 
 /* ---- who one is -------------------------------------------------------------------------------
  */

@@ -8,6 +8,7 @@
 #include <xos.h>
 
 const struct cmd_command cmd_commands[] = {
+    {"sandbox", NULL, "a federation on this machine, to try", cmd_sandbox, &cmd_sandbox_options},
     {"login", NULL, "log in to the grid", cmd_login, &cmd_login_options},
     {"logout", NULL, "forget who one is", cmd_logout, &cmd_logout_options},
     {"whoami", NULL, "say who is logged in", cmd_whoami, &cmd_whoami_options},

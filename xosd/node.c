@@ -60,6 +60,7 @@ static void serve_hello(void *service, struct xos_call *call)
     m.protocol = XOS_PROTOCOL_VERSION;
     m.release = xos_pb_text(xos_version);
     m.federated = n->trust != NULL;
+    m.nodes = (uint32_t)discovery_count(n->discovery);
     m.overlay_port = n->peers ? peers_overlay_port(n->peers) : 0;
     if (xos_pb_pack(&m, &body, &err) < 0)
         xos_call_fail(call, &err);

@@ -22,8 +22,17 @@ struct unit *worker_find(const struct worker *w, const char *job, uint32_t unit)
     return best;
 }
 
+static void metrics(const struct worker *w)
+{
+    xos_metric_set(XOS_M_CLAIMS, NULL, (double)claim_count(w->claims));
+    xos_metric_set(XOS_M_UNITS, "live", (double)HASH_COUNT(w->units));
+    if (w->config.claimed)
+        w->config.claimed(w->config.arg);
+}
+
 void worker_room(struct worker *w)
 {
+    metrics(w);
     if (w->config.room)
         w->config.room(w->config.arg);
 }
@@ -37,14 +46,6 @@ void worker_forget(struct worker *w, struct unit *u)
 static void worker_add(struct worker *w, struct unit *u)
 {
     HASH_ADD(hh, w->units, exec_id, sizeof(u->exec_id), u);
-}
-
-static void metrics(const struct worker *w)
-{
-    xos_metric_set(XOS_M_CLAIMS, NULL, (double)claim_count(w->claims));
-    xos_metric_set(XOS_M_UNITS, "live", (double)HASH_COUNT(w->units));
-    if (w->config.claimed)
-        w->config.claimed(w->config.arg);
 }
 
 /* Claims without a unit end by themselves. */
