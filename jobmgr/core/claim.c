@@ -10,14 +10,30 @@
 #include <inttypes.h>
 #include <string.h>
 #include <uthash.h>
+#include <utlist.h>
 
 struct entry {
     struct claim claim;
     UT_hash_handle hh;
 };
 
+/* An epoch that a head gave back: its bytes up to `epoch` are the key, so tails are zero. */
+struct released_key {
+    struct claim_id id;
+    char head[CLAIM_NAME_MAX];
+};
+
+struct released {
+    struct released_key key;
+    uint64_t epoch;
+    uint64_t until_ms;
+    struct released *prev, *next; /* the oldest in front */
+    UT_hash_handle hh;
+};
+
 struct claim_table {
     struct entry *entries;
+    struct released *released, *by_age;
     struct claim_limits limits;
     struct claim_need used;
     bool draining;
@@ -34,16 +50,34 @@ int claim_table_new(struct claim_table **out, const struct claim_limits *limits,
     return 0;
 }
 
-static void entry_drop(struct claim_table *t, struct entry *e)
+static void use(struct claim_table *t, const struct claim_need *n)
 {
-    const struct claim_need *n = &e->claim.need;
+    t->used.cpus += n->cpus;
+    t->used.mem_bytes += n->mem_bytes;
+    t->used.gpus += n->gpus;
+}
+
+static void unuse(struct claim_table *t, const struct claim_need *n)
+{
     assert(t->used.cpus >= n->cpus && t->used.mem_bytes >= n->mem_bytes);
     assert(t->used.gpus >= n->gpus);
     t->used.cpus -= n->cpus;
     t->used.mem_bytes -= n->mem_bytes;
     t->used.gpus -= n->gpus;
+}
+
+static void entry_drop(struct claim_table *t, struct entry *e)
+{
+    unuse(t, &e->claim.need);
     HASH_DEL(t->entries, e);
     xos_free(e);
+}
+
+static void released_drop(struct claim_table *t, struct released *r)
+{
+    HASH_DEL(t->released, r);
+    DL_DELETE(t->by_age, r);
+    xos_free(r);
 }
 
 void claim_table_free(struct claim_table *t)
@@ -52,6 +86,8 @@ void claim_table_free(struct claim_table *t)
         return;
     while (t->entries)
         entry_drop(t, t->entries);
+    while (t->by_age)
+        released_drop(t, t->by_age);
     xos_free(t);
 }
 
@@ -101,12 +137,17 @@ void claim_each(const struct claim_table *t, void (*each)(const struct claim *c,
         each(&e->claim, arg);
 }
 
+static struct claim_need left_of(const struct claim_need *all, const struct claim_need *used)
+{
+    return (struct claim_need){
+        .cpus = all->cpus > used->cpus ? all->cpus - used->cpus : 0,
+        .mem_bytes = all->mem_bytes > used->mem_bytes ? all->mem_bytes - used->mem_bytes : 0,
+        .gpus = all->gpus > used->gpus ? all->gpus - used->gpus : 0};
+}
+
 void claim_free_now(const struct claim_table *t, struct claim_need *out)
 {
-    const struct claim_need *all = &t->limits.node, *used = &t->used;
-    out->cpus = all->cpus > used->cpus ? all->cpus - used->cpus : 0;
-    out->mem_bytes = all->mem_bytes > used->mem_bytes ? all->mem_bytes - used->mem_bytes : 0;
-    out->gpus = all->gpus > used->gpus ? all->gpus - used->gpus : 0;
+    *out = left_of(&t->limits.node, &t->used);
 }
 
 static uint32_t units_of_user(const struct claim_table *t, const char *user)
@@ -117,29 +158,108 @@ static uint32_t units_of_user(const struct claim_table *t, const char *user)
     return n;
 }
 
-/* Units that are not held yet under this epoch; -1 when one is held under a higher one. */
-static int count_new(const struct claim_table *t, const struct claim *wanted, const uint32_t *units,
-                     size_t count, size_t *fresh, struct xos_error *err)
+/* ---- what was given back ---- */
+
+static struct released *released_get(const struct claim_table *t, const struct claim_id *id,
+                                     const char *head)
 {
-    *fresh = 0;
+    struct released_key key;
+    struct released *r;
+    memset(&key, 0, sizeof(key));
+    key.id = key_of(id->job, id->unit);
+    memcpy(key.head, head, strnlen(head, sizeof(key.head) - 1));
+    HASH_FIND(hh, t->released, &key, sizeof(key), r);
+    return r;
+}
+
+static struct released *released_add(struct claim_table *t, const struct claim_id *id,
+                                     const char *head)
+{
+    struct released *r = xos_alloc(sizeof(*r));
+    if (!r)
+        return NULL;
+    r->key.id = key_of(id->job, id->unit);
+    memcpy(r->key.head, head, strnlen(head, sizeof(r->key.head) - 1));
+    HASH_ADD(hh, t->released, key, sizeof(r->key), r);
+    if (!r->hh.tbl) {
+        xos_free(r);
+        return NULL;
+    }
+    DL_APPEND(t->by_age, r);
+    return r;
+}
+
+/* Forgetting one too early costs a claim that ends by itself. */
+static void remember(struct claim_table *t, const struct claim_id *id, uint64_t epoch,
+                     const char *head, uint64_t now_ms)
+{
+    struct released *r = released_get(t, id, head);
+    if (!r && HASH_COUNT(t->released) >= CLAIM_RELEASED_MAX)
+        released_drop(t, t->by_age);
+    if (!r)
+        r = released_add(t, id, head);
+    if (!r)
+        return;
+    if (r->epoch < epoch)
+        r->epoch = epoch;
+    r->until_ms = now_ms + CLAIM_RELEASED_MS;
+    DL_DELETE(t->by_age, r);
+    DL_APPEND(t->by_age, r);
+}
+
+/* ---- granting ---- */
+
+/* What the wanted units take beyond what their claims hold already. */
+struct grant {
+    size_t fresh;            /* not held at all, or under an epoch that ends with this */
+    size_t replaced;         /* of these, held under an epoch that ends */
+    struct claim_need freed; /* by those */
+};
+
+/* May this claim stand where `e` (may be NULL) stands? */
+static int check_epoch(const struct claim_table *t, const struct claim *wanted,
+                       const struct claim_id *id, const struct entry *e, struct xos_error *err)
+{
+    const struct released *r = released_get(t, id, wanted->head);
+    if (r && r->epoch >= wanted->epoch)
+        return xos_fail(err, XOS_STALE, "unit %s.%u was given back under epoch %" PRIu64, id->job,
+                        id->unit, r->epoch);
+    if (e && strcmp(e->claim.head, wanted->head) != 0)
+        return xos_fail(err, XOS_STALE, "unit %s.%u is held here for %s", id->job, id->unit,
+                        e->claim.head);
+    if (e &&
+        (e->claim.epoch > wanted->epoch || (e->claim.epoch < wanted->epoch && e->claim.running)))
+        return xos_fail(err, XOS_STALE, "unit %s.%u is held here under epoch %" PRIu64, id->job,
+                        id->unit, e->claim.epoch);
+    return 0;
+}
+
+static int count_new(const struct claim_table *t, const struct claim *wanted, const uint32_t *units,
+                     size_t count, struct grant *g, struct xos_error *err)
+{
+    *g = (struct grant){0};
     for (size_t i = 0; i < count; i++) {
         struct claim_id id = key_of(wanted->id.job, units[i]);
         const struct entry *e = entry_get(t, &id);
-        if (!e)
-            (*fresh)++;
-        else if (e->claim.epoch != wanted->epoch || strcmp(e->claim.head, wanted->head) != 0)
-            return xos_fail(err, XOS_STALE, "unit %s.%u is held here under epoch %" PRIu64,
-                            wanted->id.job, units[i], e->claim.epoch);
+        if (check_epoch(t, wanted, &id, e, err) < 0)
+            return -1;
+        g->fresh += !e || e->claim.epoch < wanted->epoch;
+        if (!e || e->claim.epoch == wanted->epoch)
+            continue;
+        g->replaced++;
+        g->freed.cpus += e->claim.need.cpus;
+        g->freed.mem_bytes += e->claim.need.mem_bytes;
+        g->freed.gpus += e->claim.need.gpus;
     }
     return 0;
 }
 
-static int check_free(const struct claim_table *t, const struct claim_need *n, uint64_t units,
-                      struct xos_error *err)
+static int check_free(const struct claim_table *t, const struct claim_need *n,
+                      const struct grant *g, struct xos_error *err)
 {
     const struct claim_need *all = &t->limits.node;
-    struct claim_need left;
-    claim_free_now(t, &left);
+    const uint64_t units = g->fresh;
+    const struct claim_need kept = left_of(&t->used, &g->freed), left = left_of(all, &kept);
     if (n->cpus > all->cpus || n->mem_bytes > all->mem_bytes || n->gpus > all->gpus)
         return xos_fail(err, XOS_LIMIT, "the node has less than one unit needs");
     if (units * n->cpus > left.cpus)
@@ -151,18 +271,19 @@ static int check_free(const struct claim_table *t, const struct claim_need *n, u
     return 0;
 }
 
-static int check_grant(const struct claim_table *t, const struct claim *wanted, size_t fresh,
-                       struct xos_error *err)
+static int check_grant(const struct claim_table *t, const struct claim *wanted,
+                       const struct grant *g, struct xos_error *err)
 {
+    const size_t more = g->fresh - g->replaced;
     if (t->draining)
         return xos_fail(err, XOS_UNAVAILABLE, "the node is draining");
-    if (claim_count(t) + fresh > CLAIM_COUNT_MAX)
+    if (claim_count(t) + more > CLAIM_COUNT_MAX)
         return xos_fail(err, XOS_LIMIT, "claim_count_max: %d claims on this node", CLAIM_COUNT_MAX);
     if (t->limits.units_per_user &&
-        units_of_user(t, wanted->user) + fresh > t->limits.units_per_user)
+        units_of_user(t, wanted->user) + more > t->limits.units_per_user)
         return xos_fail(err, XOS_LIMIT, "units_per_user: %s has %u units here at most",
                         wanted->user, t->limits.units_per_user);
-    return check_free(t, &wanted->need, fresh, err);
+    return check_free(t, &wanted->need, g, err);
 }
 
 static int entry_add(struct claim_table *t, const struct claim *c, uint32_t unit,
@@ -178,21 +299,37 @@ static int entry_add(struct claim_table *t, const struct claim *c, uint32_t unit
         xos_free(e);
         return xos_fail(err, XOS_NOMEM, "claim");
     }
-    t->used.cpus += c->need.cpus;
-    t->used.mem_bytes += c->need.mem_bytes;
-    t->used.gpus += c->need.gpus;
+    use(t, &c->need);
     return 0;
+}
+
+/* Renew what is held under this epoch, and end a lower one. What runs is renewed by claim_renew
+ * alone, which counts from a reading that the owner knows. Allocates nothing. */
+static void entry_take(struct claim_table *t, struct entry *e, const struct claim *c)
+{
+    struct claim_id id = e->claim.id;
+    if (e->claim.epoch == c->epoch) {
+        if (!e->claim.running)
+            e->claim.deadline_ms = c->deadline_ms;
+        return;
+    }
+    assert(e->claim.epoch < c->epoch && !e->claim.running);
+    unuse(t, &e->claim.need);
+    e->claim = *c;
+    e->claim.id = id;
+    use(t, &c->need);
 }
 
 int claim_grant(struct claim_table *t, const struct claim *wanted, const uint32_t *units,
                 size_t count, uint64_t now_ms, struct xos_error *err)
 {
-    size_t fresh, done = 0;
+    struct grant g;
+    size_t done = 0;
     if (count > CLAIM_COUNT_MAX)
         return xos_fail(err, XOS_LIMIT, "claim_count_max: %zu units in one claim", count);
-    if (count_new(t, wanted, units, count, &fresh, err) < 0)
+    if (count_new(t, wanted, units, count, &g, err) < 0)
         return -1;
-    if (fresh && check_grant(t, wanted, fresh, err) < 0)
+    if (g.fresh && check_grant(t, wanted, &g, err) < 0)
         return -1;
     bool added[CLAIM_COUNT_MAX];
     struct claim c = *wanted;
@@ -200,12 +337,13 @@ int claim_grant(struct claim_table *t, const struct claim *wanted, const uint32_
     c.running = false;
     for (; done < count; done++) {
         struct claim_id id = key_of(wanted->id.job, units[done]);
-        struct entry *e = entry_get(t, &id);
-        added[done] = e == NULL;
-        if (e)
-            e->claim.deadline_ms = c.deadline_ms;
-        else if (entry_add(t, &c, units[done], err) < 0)
+        added[done] = entry_get(t, &id) == NULL;
+        if (added[done] && entry_add(t, &c, units[done], err) < 0)
             goto error;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct claim_id id = key_of(wanted->id.job, units[i]);
+        entry_take(t, entry_get(t, &id), &c);
     }
     return 0;
 error:
@@ -262,11 +400,13 @@ int claim_restore(struct claim_table *t, const struct claim *held, struct xos_er
     return entry_add(t, held, held->id.unit, err);
 }
 
-void claim_release(struct claim_table *t, const struct claim_id *id, uint64_t epoch)
+void claim_release(struct claim_table *t, const struct claim_id *id, uint64_t epoch,
+                   const char *head, uint64_t now_ms)
 {
     struct entry *e = entry_get(t, id);
-    if (e && e->claim.epoch == epoch)
+    if (e && e->claim.epoch == epoch && strcmp(e->claim.head, head) == 0)
         entry_drop(t, e);
+    remember(t, id, epoch, head, now_ms);
 }
 
 size_t claim_expire(struct claim_table *t, uint64_t now_ms, uint64_t *next_ms)
@@ -274,6 +414,8 @@ size_t claim_expire(struct claim_table *t, uint64_t now_ms, uint64_t *next_ms)
     struct entry *e, *after;
     size_t ended = 0;
     *next_ms = UINT64_MAX;
+    while (t->by_age && t->by_age->until_ms <= now_ms)
+        released_drop(t, t->by_age);
     HASH_ITER (hh, t->entries, e, after) {
         if (e->claim.running)
             continue;

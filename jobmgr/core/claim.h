@@ -6,7 +6,9 @@
  * CLAIM_HOLD_MS after it was granted or last renewed, unless its unit runs and is not fenced: such
  * a unit keeps its resources until it ends. A fenced unit is frozen by its own shim at the
  * deadline; its claim stays here, overdue, until a renewal of the same epoch, a higher epoch, or
- * the end of the unit. An epoch never goes back: a stale head cannot take or renew anything. */
+ * the end of the unit. An epoch never goes back: a stale head cannot take or renew anything. What
+ * an owner gave back stays given back, also when its request for it comes after the release: the
+ * epoch is remembered for as long as a request may be under way. */
 #ifndef XOS_JOBMGR_CORE_CLAIM_H
 #define XOS_JOBMGR_CORE_CLAIM_H
 
@@ -16,8 +18,10 @@
 
 #define CLAIM_HOLD_MS 10000
 #define CLAIM_RENEW_MS 2000
-#define CLAIM_COUNT_MAX 4096 /* claims on one node */
-#define CLAIM_NAME_MAX 128   /* bytes of a job id, user or VO, with NUL */
+#define CLAIM_COUNT_MAX 4096     /* claims on one node */
+#define CLAIM_RELEASED_MAX 4096  /* remembered; the oldest makes room */
+#define CLAIM_RELEASED_MS 120000 /* a request is not good for so long */
+#define CLAIM_NAME_MAX 128       /* bytes of a job id, user or VO, with NUL */
 
 struct claim_need {
     uint32_t cpus;
@@ -57,9 +61,10 @@ void claim_table_limits(struct claim_table *t, const struct claim_limits *limits
 void claim_table_drain(struct claim_table *t, bool draining);
 
 /* Grant all `count` units of one job, or none. Granting what is held under the same epoch again
- * only renews it, so that a repeated request is harmless. XOS_BUSY: not free now. XOS_LIMIT: a
- * named limit, or more than the node has at all. XOS_STALE: a higher epoch is known.
- * XOS_UNAVAILABLE: draining. */
+ * only renews it, so that a repeated request is harmless; under a higher one it takes the place of
+ * what its head held before, unless a unit runs there. XOS_BUSY: not free now. XOS_LIMIT: a named
+ * limit, or more than the node has at all. XOS_STALE: another head, an epoch that is not above what
+ * was held or given back, or a unit that runs under a lower one. XOS_UNAVAILABLE: draining. */
 int claim_grant(struct claim_table *t, const struct claim *wanted, const uint32_t *units,
                 size_t count, uint64_t now_ms, struct xos_error *err);
 
@@ -77,11 +82,13 @@ int claim_start(struct claim_table *t, const struct claim_id *id, uint64_t epoch
 /* … or found again after a restart: taken back whatever is free. */
 int claim_restore(struct claim_table *t, const struct claim *held, struct xos_error *err);
 
-/* Give back. A claim that is not there, or of another epoch, is left alone. */
-void claim_release(struct claim_table *t, const struct claim_id *id, uint64_t epoch);
+/* Give back what `head` holds; of another epoch or head it is left alone. That this epoch was given
+ * back is remembered whether or not it was there (with no memory left: not). */
+void claim_release(struct claim_table *t, const struct claim_id *id, uint64_t epoch,
+                   const char *head, uint64_t now_ms);
 
 /* Drop claims that ended without a unit; returns how many. The next such deadline goes to
- * *next_ms (UINT64_MAX: none). */
+ * *next_ms (UINT64_MAX: none). What need not be remembered any more is forgotten. */
 size_t claim_expire(struct claim_table *t, uint64_t now_ms, uint64_t *next_ms);
 
 const struct claim *claim_get(const struct claim_table *t, const struct claim_id *id);

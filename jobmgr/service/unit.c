@@ -570,7 +570,7 @@ static void unit_end(struct unit *u)
     struct xos_error err = {0};
     struct claim_id id = {.unit = u->number};
     memcpy(id.job, u->job, sizeof(id.job));
-    claim_release(u->worker->claims, &id, u->epoch);
+    claim_release(u->worker->claims, &id, u->epoch, u->head, xos_env_boot_ms(u->worker->env));
     worker_room(u->worker);
     unit_move(u, WORKER_UNIT_ENDING);
     if (xos_store_add(u->worker->store, end_promise(u), record_end, on_end_saved, u, &err) < 0)

@@ -171,10 +171,12 @@ static void serve_release(void *service, struct xos_call *call)
                                            XOS_BODY_BYTES_MAX, XOS_PB_TOLERANT, &err);
     for (size_t i = 0; m && i < m->n_held; i++) {
         struct claim_id id = {.unit = m->held[i]->unit};
-        const struct claim *c =
-            text_take(m->held[i]->job, id.job, sizeof(id.job)) ? claim_get(w->claims, &id) : NULL;
-        if (c && !c->running && strcmp(c->head, xos_call_caller(call)->name) == 0)
-            claim_release(w->claims, &id, m->held[i]->epoch);
+        if (!text_take(m->held[i]->job, id.job, sizeof(id.job)))
+            continue;
+        const struct claim *c = claim_get(w->claims, &id);
+        if (!c || !c->running || c->epoch != m->held[i]->epoch)
+            claim_release(w->claims, &id, m->held[i]->epoch, xos_call_caller(call)->name,
+                          xos_env_boot_ms(w->env));
     }
     if (m)
         xos_call_answer(call, (struct xos_slice){NULL, 0});

@@ -146,8 +146,9 @@ static void serve_release(struct worker *w, const struct jobs_message *m)
 {
     struct claim_id id = claim_id_of(w, m->job, m->unit);
     const struct claim *c = claim_get(w->claims, &id);
-    if (c && !c->running)
-        claim_release(w->claims, &id, m->epoch);
+    struct claim own = claim_of(w, m->job, m->unit, m->epoch);
+    if (!c || !c->running)
+        claim_release(w->claims, &id, m->epoch, own.head, jobs_clock_ms(w->world, w->id));
 }
 
 static int shim_begin(struct worker *w, const struct record *r, uint64_t deadline_ms,
@@ -288,7 +289,8 @@ static int unit_ended(struct worker *w, struct live *l, uint32_t how, int32_t va
     struct claim_id id = claim_id_of(w, l->r.job, l->r.unit);
     l->r.how = how;
     l->r.value = value;
-    claim_release(w->claims, &id, l->r.epoch);
+    struct claim c = claim_of(w, l->r.job, l->r.unit, l->r.epoch);
+    claim_release(w->claims, &id, l->r.epoch, c.head, jobs_clock_ms(w->world, w->id));
     l->report_at_ms = 0;
     return save(w, err);
 }
