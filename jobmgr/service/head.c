@@ -116,9 +116,11 @@ void owned_drop(struct owned *o)
 int owned_step(struct owned *o, const struct job_input *in, struct xos_error *err)
 {
     struct job_input timed = *in;
+    size_t first = o->queue.count;
     timed.now_ms = xos_env_real_ms(o->head->env);
     if (job_step(o->job, &timed, &o->queue, err) < 0)
         return -1;
+    head_hold_follow(o, first);
     xos_loop_defer(o->head->loop, &o->run);
     return 0;
 }
@@ -496,46 +498,6 @@ bool owned_journalled(struct owned *o, const struct batch *b, const struct xos_e
     return true;
 }
 
-/* ---- claims are kept alive
- * -------------------------------------------------------------------------------- */
-
-static void on_held(void *arg, const struct xos_error *result, struct xos_slice body)
-{
-    (void)arg;
-    (void)result;
-    (void)body;
-}
-
-static void hold_job(struct head *h, struct owned *o, uint32_t unit)
-{
-    struct xos_error err;
-    struct xos_buf body = XOS_BUF(1024);
-    Xos__Job__HeldPb held = XOS__JOB__HELD_PB__INIT, *list[] = {&held};
-    Xos__Job__HoldPb m = XOS__JOB__HOLD_PB__INIT;
-    held.job = xos_pb_text(o->job->id);
-    held.unit = unit;
-    held.epoch = o->job->units[unit].epoch;
-    m.n_held = 1;
-    m.held = list;
-    if (xos_pb_pack(&m, &body, &err) == 0)
-        (void)xos_rpc_call(h->rpc, NULL, o->job->units[unit].node, "claim.hold",
-                           (struct xos_slice){body.data, body.len}, CLAIM_RENEW_MS, on_held, h,
-                           &err);
-    xos_buf_free(&body);
-}
-
-static void on_hold(void *arg)
-{
-    struct head *h = arg;
-    for (struct owned *o = h->jobs; o; o = o->hh.next)
-        for (uint32_t i = 0; i < o->job->shape.units; i++) {
-            unsigned now = o->job->units[i].states.now;
-            if (now >= JOB_UNIT_ASSIGNED && now < JOB_UNIT_DONE)
-                hold_job(h, o, i);
-        }
-    xos_timer_set(h->hold, CLAIM_RENEW_MS);
-}
-
 int head_new(struct head **out, const struct head_config *config, struct xos_error *err)
 {
     struct head *h = xos_alloc(sizeof(*h));
@@ -552,12 +514,11 @@ int head_new(struct head **out, const struct head_config *config, struct xos_err
         head_free(h);
         return xos_fail(err, XOS_NOMEM, "head");
     }
-    if (xos_timer_new(&h->hold, h->loop, on_hold, h, err) < 0 || head_load(h, err) < 0 ||
+    if (head_hold_new(&h->hold, h, err) < 0 || head_load(h, err) < 0 ||
         xos_rpc_serve(h->rpc, head_verbs, head_verb_count, h, err) < 0) {
         head_free(h);
         return xos_wrap(err, "head");
     }
-    xos_timer_set(h->hold, CLAIM_RENEW_MS);
     *out = h;
     return 0;
 }
@@ -572,12 +533,13 @@ void head_free(struct head *h)
     struct owned *o, *after;
     if (!h)
         return;
+    head_hold_free(h->hold);
+    h->hold = NULL;
     HASH_ITER (hh, h->jobs, o, after) {
         o->calls = 0; /* whoever answers is gone */
         owned_drop(o);
     }
     xos_loop_undefer(h->loop, &h->room);
-    xos_timer_free(h->hold);
     xos_free(h->candidates);
     xos_free(h);
 }

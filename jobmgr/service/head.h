@@ -16,6 +16,7 @@
 
 #define HEAD_CALL_TIMEOUT_MS 5000
 #define HEAD_SIGNAL_AGAIN_MS 1000
+#define HEAD_HOLD_AGAIN_MS 1000
 #define HEAD_REWRITE_MS 1000        /* the disk was full */
 #define HEAD_ORPHAN_MS 30000        /* a foreground job whose client is gone gets TERM */
 #define HEAD_ORPHAN_PTY_MS 86400000 /* … with a terminal it is kept */

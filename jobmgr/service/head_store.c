@@ -174,6 +174,7 @@ static int load_job(struct head *h, int64_t number, struct xos_error *err)
         return xos_fail(err, XOS_CORRUPT, "job %s-%" PRId64 " has no events", h->config.institution,
                         number);
     owned_orphan_check(l.owned);
+    head_hold_live(l.owned);
     return owned_step(l.owned, &(struct job_input){.kind = JOB_IN_AGAIN}, err);
 }
 

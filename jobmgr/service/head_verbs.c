@@ -90,6 +90,19 @@ static int report_keep(struct owned *o, struct xos_call *call, const struct job_
     return 0;
 }
 
+/* Is this unit, where and as it is reported, one that lives? A worker that hears STALE ends it, and
+ * hears it from nobody else: what keeps a request from coming here has other codes. */
+static int report_check(const struct owned *o, const struct job_input *in, struct xos_error *err)
+{
+    const struct job_unit *u =
+        o && in->unit < o->job->shape.units ? &o->job->units[in->unit] : NULL;
+    if (u && (in->kind == JOB_IN_ENDED ||
+              (u->epoch == in->epoch && strcmp(u->node, in->node) == 0 &&
+               u->states.now >= JOB_UNIT_ASSIGNED && u->states.now < JOB_UNIT_DONE)))
+        return 0;
+    return xos_fail(err, XOS_STALE, "no unit of that epoch lives on %s", in->node);
+}
+
 static void serve_report(void *service, struct xos_call *call)
 {
     struct head *h = service;
@@ -99,9 +112,8 @@ static void serve_report(void *service, struct xos_call *call)
     Xos__Job__UnitReportPb *m = xos_pb_unpack(&xos__job__unit_report_pb__descriptor,
                                               xos_call_body(call), 4096, XOS_PB_TOLERANT, &err);
     struct owned *o = m && text_take(m->job, job, sizeof(job)) ? owned_find(h, job) : NULL;
-    if (m && !o)
-        xos_fail(&err, XOS_NOT_FOUND, "no such live job");
-    else if (m && report_input(m, &in, &err) == 0 && in.kind == JOB_IN_ENDED) {
+    if (m && report_input(m, &in, &err) == 0 && report_check(o, &in, &err) == 0 &&
+        in.kind == JOB_IN_ENDED) {
         if (report_keep(o, call, &in, &err) == 0) {
             xos_pb_free(m);
             return;

@@ -37,6 +37,8 @@ struct owned {
     UT_hash_handle by_operation;
 };
 
+struct head_hold;
+
 struct head {
     struct head_config config;
     struct xos_loop *loop;
@@ -48,7 +50,7 @@ struct head {
     struct owned *waiting;    /* for room, the first to come in front */
     struct xos_task room;
     int64_t last_number;
-    struct xos_timer *hold;
+    struct head_hold *hold;
     struct place_node *candidates; /* HEAD_CANDIDATES_MAX, for one placement */
 };
 
@@ -59,6 +61,12 @@ int owned_step(struct owned *o, const struct job_input *in, struct xos_error *er
 void owned_orphan_check(struct owned *o);
 struct owned *owned_find(struct head *h, const char *id);
 void owned_drop(struct owned *o); /* out of the tables, and freed */
+
+/* head_hold.c */
+int head_hold_new(struct head_hold **out, struct head *h, struct xos_error *err);
+void head_hold_free(struct head_hold *x);
+void head_hold_follow(struct owned *o, size_t first); /* the queue's events from there on */
+void head_hold_live(struct owned *o);                 /* every unit that lives: after a restart */
 
 /* head_store.c */
 struct batch; /* events of one job, on their way to the store */

@@ -198,7 +198,7 @@ static void kill_now(struct unit *u)
 {
     if (!u->kill_signal || !u->shim)
         return;
-    unit_tell_shim(u, SHIM_KILL, EXIT_KILLED, u->kill_signal == 9 ? 0 : u->kill_grace_ms, 0,
+    unit_tell_shim(u, SHIM_KILL, u->kill_how, u->kill_signal == 9 ? 0 : u->kill_grace_ms, 0,
                    nothing);
     u->kill_signal = 0;
 }
@@ -208,6 +208,7 @@ void unit_signal(struct unit *u, int32_t signal, uint64_t grace_ms)
     if (signal == 15 || signal == 9) {
         u->kill_signal = signal;
         u->kill_grace_ms = grace_ms;
+        u->kill_how = EXIT_KILLED;
         kill_now(u);
     } else if (signal == 19 || signal == 20) {
         unit_tell_shim(u, SHIM_STOP, 0, 0, 0, nothing);
@@ -216,6 +217,16 @@ void unit_signal(struct unit *u, int32_t signal, uint64_t grace_ms)
     } else {
         unit_tell_shim(u, SHIM_SIGNAL, (uint64_t)signal, SHIM_GROUP, 0, nothing);
     }
+}
+
+void unit_supersede(struct unit *u)
+{
+    if (u->exit.how != UNIT_END_NONE)
+        return;
+    xos_log(XOS_EV_UNIT_LOST, "unit=%s reason=\"its owner has given it up\"", u->exec_id);
+    u->kill_signal = 9;
+    u->kill_how = EXIT_NODE_LOST;
+    kill_now(u);
 }
 
 void unit_fence(struct unit *u, uint64_t deadline_ms)
@@ -490,6 +501,7 @@ void unit_resume(struct unit *u, const struct execd_entry *found)
         unit_report(u);
     } else if (found) {
         xos_log(XOS_EV_UNIT_FOUND, "unit=%s", u->exec_id);
+        u->unsure = true;
         unit_move(u, WORKER_UNIT_LIVE);
         unit_found(u, found);
     } else {
@@ -580,17 +592,31 @@ static void unit_end(struct unit *u)
 /* ---- the owner is told
  * -------------------------------------------------------------------------------- */
 
+static bool fence_froze(const struct unit *u)
+{
+    return u->status.fence_frozen && u->status.frozen;
+}
+
+/* When what the owner heard last is to be said again. */
+static uint64_t again_in_ms(const struct unit *u)
+{
+    uint64_t now_ms = xos_env_boot_ms(u->worker->env), due_ms = u->told_ms + UNIT_FROZEN_AGAIN_MS;
+    return due_ms > now_ms ? due_ms - now_ms : 0;
+}
+
 static enum unit_report news(const struct unit *u)
 {
+    bool stands = (u->status.suspended || u->status.fence_frozen) && u->status.frozen;
+    bool goes = !u->status.suspended && !u->status.fence_frozen;
     if (u->state >= WORKER_UNIT_TELLING)
         return UNIT_REPORT_ENDED;
     if (!u->known || u->status.record.state < UNIT_RUNNING || u->state == WORKER_UNIT_ENDING)
         return UNIT_REPORT_NONE;
     if (u->reported == UNIT_REPORT_NONE)
         return UNIT_REPORT_STARTED;
-    if (u->status.suspended && u->status.frozen && u->reported != UNIT_REPORT_SUSPENDED)
+    if (stands && (u->reported != UNIT_REPORT_SUSPENDED || (fence_froze(u) && !again_in_ms(u))))
         return UNIT_REPORT_SUSPENDED;
-    if (!u->status.suspended && u->reported == UNIT_REPORT_SUSPENDED)
+    if (goes && (u->reported == UNIT_REPORT_SUSPENDED || u->unsure))
         return UNIT_REPORT_RESUMED;
     return UNIT_REPORT_NONE;
 }
@@ -606,17 +632,34 @@ static void unit_leave(struct unit *u)
         unit_remove(u);
 }
 
+/* The owner knows of no such unit under this epoch: nobody waits for it any more. Only the owner
+ * itself says STALE; any other failure may be the way there. */
+static void given_up(struct unit *u)
+{
+    if (u->reporting == UNIT_REPORT_ENDED) {
+        unit_move(u, WORKER_UNIT_GONE);
+        unit_leave(u);
+    } else {
+        unit_supersede(u);
+    }
+}
+
 static void on_reported(void *arg, const struct xos_error *result, struct xos_slice body)
 {
     struct unit *u = arg;
     (void)body;
     u->report = NULL;
-    /* NOT_FOUND: the owner knows no such job any more, so nobody waits for this end. */
-    if (result->code != XOS_NONE && result->code != XOS_NOT_FOUND) {
+    if (result->code == XOS_STALE) {
+        given_up(u);
+        return;
+    }
+    if (result->code != XOS_NONE) {
         xos_timer_set(u->timer, UNIT_REPORT_AGAIN_MS);
         return;
     }
     u->reported = u->reporting;
+    u->told_ms = xos_env_boot_ms(u->worker->env);
+    u->unsure = u->unsure && u->reporting == UNIT_REPORT_STARTED;
     if (u->reporting != UNIT_REPORT_ENDED) {
         unit_report(u);
         return;
@@ -633,8 +676,13 @@ static void unit_report(struct unit *u)
     Xos__Job__UnitReportPb m = XOS__JOB__UNIT_REPORT_PB__INIT;
     Xos__Job__ExitPb exit = XOS__JOB__EXIT_PB__INIT;
     enum unit_report kind = news(u);
-    if (u->report || kind == UNIT_REPORT_NONE || u->state == WORKER_UNIT_GONE)
+    if (u->report || u->state == WORKER_UNIT_GONE)
         return;
+    if (kind == UNIT_REPORT_NONE) {
+        if (u->state == WORKER_UNIT_LIVE && u->shim && fence_froze(u))
+            xos_timer_set(u->timer, again_in_ms(u));
+        return;
+    }
     m.job = xos_pb_text(u->job);
     m.unit = u->number;
     m.epoch = u->epoch;

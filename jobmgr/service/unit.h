@@ -8,6 +8,9 @@
  *     TELLING   the end is safe; the owner is told until it answers
  *     GONE      the owner has it: shim, directory and record go away
  *
+ * A unit that its fence froze is reported as suspended again and again: the owner that has given it
+ * up says so (STALE), and it is ended. It must not run on beside its successor.
+ *
  * What the worker must not forget is in the store and in the shim. A restarted xosd reads the
  * records, asks execd which units there are, and goes on from what the two say together. */
 #ifndef XOS_JOBMGR_SERVICE_UNIT_H
@@ -22,7 +25,8 @@
 
 #define UNIT_REPORT_TIMEOUT_MS 5000
 #define UNIT_REPORT_AGAIN_MS 1000
-#define UNIT_CONNECT_AGAIN_MS 50 /* a shim that was just started, or a busy machine */
+#define UNIT_FROZEN_AGAIN_MS 5000 /* one that its fence froze: its owner may have given it up */
+#define UNIT_CONNECT_AGAIN_MS 50  /* a shim that was just started, or a busy machine */
 #define UNIT_CONNECT_TRIES_MAX 200
 #define UNIT_LEAVE_MS 1000 /* a shim that was told to leave is looked for again after this */
 #define UNIT_FOREGROUND_STEP_BYTES ((uint64_t)1 << 20) /* news of progress that the shim gets */
@@ -75,8 +79,11 @@ struct unit {
     struct xos_pending *report; /* under way */
     enum unit_report reporting; /* its kind */
     enum unit_report reported;  /* what the owner knows */
+    uint64_t told_ms;           /* when it heard so last */
+    bool unsure;                /* of what the owner knows: this process was started again */
     int32_t kill_signal;        /* asked for before the shim was there */
     uint64_t kill_grace_ms;
+    enum exit_how kill_how;
     struct attach *attached;
     UT_hash_handle hh; /* by exec_id */
 };
@@ -90,6 +97,7 @@ void unit_begin(struct unit *u);                                   /* save, orde
 void unit_resume(struct unit *u, const struct execd_entry *found); /* after a restart */
 void unit_signal(struct unit *u, int32_t signal, uint64_t grace_ms);
 void unit_fence(struct unit *u, uint64_t deadline_ms);
+void unit_supersede(struct unit *u); /* its owner does not count on it any more: it must end */
 
 /* The head's name for it, and the exec id of a job's unit under an epoch. */
 int unit_exec_id(char out[static EXEC_UNIT_BYTES], const char *job, uint32_t unit, uint64_t epoch,

@@ -30,6 +30,19 @@ static void metrics(const struct worker *w)
         w->config.claimed(w->config.arg);
 }
 
+/* That very instance; NULL: it is not here, or another head's. */
+static struct unit *worker_find_exact(const struct worker *w, const struct claim_id *id,
+                                      uint64_t epoch, const char *head)
+{
+    char exec_id[EXEC_UNIT_BYTES];
+    struct xos_error err;
+    struct unit *u;
+    if (unit_exec_id(exec_id, id->job, id->unit, epoch, &err) < 0)
+        return NULL;
+    HASH_FIND(hh, w->units, exec_id, sizeof(exec_id), u);
+    return u && strcmp(u->head, head) == 0 ? u : NULL;
+}
+
 void worker_room(struct worker *w)
 {
     metrics(w);
@@ -91,11 +104,36 @@ static int claim_fill(struct claim *c, const Xos__Job__ClaimPb *m, const char *h
     return 0;
 }
 
+/* Its owner has moved on: what runs under a lower epoch is ended, and what frees itself by that is
+ * granted when it is asked for again. */
+static void supersede(struct worker *w, const struct claim *wanted, const Xos__Job__ClaimPb *m)
+{
+    for (size_t i = 0; i < m->n_units; i++) {
+        struct claim_id id = wanted->id;
+        id.unit = m->units[i];
+        const struct claim *c = claim_get(w->claims, &id);
+        struct unit *u = c && c->running && c->epoch < wanted->epoch
+                             ? worker_find_exact(w, &id, c->epoch, wanted->head)
+                             : NULL;
+        if (u)
+            unit_supersede(u);
+    }
+}
+
+static int claim_take(struct worker *w, struct xos_call *call, const Xos__Job__ClaimPb *m,
+                      struct xos_error *err)
+{
+    struct claim c;
+    if (claim_fill(&c, m, xos_call_caller(call)->name, err) < 0)
+        return -1;
+    supersede(w, &c, m);
+    return claim_grant(w->claims, &c, m->units, m->n_units, xos_env_boot_ms(w->env), err);
+}
+
 static void serve_claim(void *service, struct xos_call *call)
 {
     struct worker *w = service;
     struct xos_error err = {0};
-    struct claim c;
     struct xos_buf body = XOS_BUF(64);
     Xos__Job__ClaimedPb answer = XOS__JOB__CLAIMED_PB__INIT;
     Xos__Job__ClaimPb *m = xos_pb_unpack(&xos__job__claim_pb__descriptor, xos_call_body(call),
@@ -104,9 +142,7 @@ static void serve_claim(void *service, struct xos_call *call)
     on_expire(w); /* after a pause: what is over is not granted or started on */
     if (!w->listed)
         xos_fail(&err, XOS_UNAVAILABLE, "the node is still finding its units");
-    if (err.code || !m || claim_fill(&c, m, xos_call_caller(call)->name, &err) < 0 ||
-        claim_grant(w->claims, &c, m->units, m->n_units, xos_env_boot_ms(w->env), &err) < 0 ||
-        xos_pb_pack(&answer, &body, &err) < 0)
+    if (err.code || !m || claim_take(w, call, m, &err) < 0 || xos_pb_pack(&answer, &body, &err) < 0)
         xos_call_fail(call, &err);
     else
         xos_call_answer(call, (struct xos_slice){body.data, body.len});
@@ -115,22 +151,50 @@ static void serve_claim(void *service, struct xos_call *call)
     on_expire(w);
 }
 
-/* Renews one claim, and tells the shim of a fenced unit its new deadline. */
-static bool hold_one(struct worker *w, const Xos__Job__HeldPb *h, const char *head, bool probe)
+/* One claim.hold as it is being answered. */
+struct holding {
+    const char *head;
+    bool probe;
+    uint64_t from_ms; /* the reading of our clock that a renewal counts from */
+};
+
+/* Renews one claim, and tells the shim of a fenced unit its new deadline. A unit that is here is
+ * known until its owner has its end. */
+static bool hold_one(struct worker *w, const Xos__Job__HeldPb *h, const struct holding *by)
 {
     struct xos_error err;
     struct claim_id id = {.unit = h->unit};
     if (!text_take(h->job, id.job, sizeof(id.job)))
         return false;
     const struct claim *c = claim_get(w->claims, &id);
-    if (probe)
-        return c && c->epoch == h->epoch;
-    if (claim_renew(w->claims, &id, h->epoch, head, xos_env_boot_ms(w->env), &err) < 0)
-        return false;
-    struct unit *u = c->fenced ? worker_find(w, id.job, id.unit) : NULL;
-    if (u && u->epoch == h->epoch)
+    struct unit *u = worker_find_exact(w, &id, h->epoch, by->head);
+    if (u && u->exit.how != UNIT_END_NONE)
+        return true;
+    if (by->probe)
+        return u || (c && c->epoch == h->epoch && strcmp(c->head, by->head) == 0);
+    if (claim_renew(w->claims, &id, h->epoch, by->head, by->from_ms, &err) < 0)
+        return u != NULL;
+    if (u && c->fenced)
         unit_fence(u, c->deadline_ms);
     return true;
+}
+
+static int hold_all(struct worker *w, const Xos__Job__HoldPb *m, const char *head,
+                    Xos__Job__HoldAnswerPb *answer, struct xos_error *err)
+{
+    struct holding by = {.head = head, .probe = m->probe != 0, .from_ms = xos_env_boot_ms(w->env)};
+    answer->clock_ms = by.from_ms;
+    if (m->clock_ms && m->clock_ms < by.from_ms)
+        by.from_ms = m->clock_ms;
+    if (!w->listed)
+        return xos_fail(err, XOS_UNAVAILABLE, "the node is still finding its units");
+    answer->unknown = xos_alloc_array(m->n_held + 1, sizeof(*answer->unknown));
+    if (!answer->unknown)
+        return xos_fail(err, XOS_NOMEM, "claims");
+    for (size_t i = 0; i < m->n_held; i++)
+        if (!hold_one(w, m->held[i], &by))
+            answer->unknown[answer->n_unknown++] = m->held[i];
+    return 0;
 }
 
 static void serve_hold(void *service, struct xos_call *call)
@@ -141,20 +205,8 @@ static void serve_hold(void *service, struct xos_call *call)
     Xos__Job__HoldAnswerPb answer = XOS__JOB__HOLD_ANSWER_PB__INIT;
     Xos__Job__HoldPb *m = xos_pb_unpack(&xos__job__hold_pb__descriptor, xos_call_body(call),
                                         XOS_BODY_BYTES_MAX, XOS_PB_TOLERANT, &err);
-    if (m && !w->listed) {
-        xos_pb_free(m);
-        xos_fail(&err, XOS_UNAVAILABLE, "the node is still finding its units");
-        xos_call_fail(call, &err);
-        return;
-    }
-    if (m)
-        answer.unknown = xos_alloc_array(m->n_held, sizeof(*answer.unknown));
-    for (size_t i = 0; answer.unknown && i < m->n_held; i++)
-        if (!hold_one(w, m->held[i], xos_call_caller(call)->name, m->probe != 0))
-            answer.unknown[answer.n_unknown++] = m->held[i];
-    if (m && !answer.unknown)
-        xos_fail(&err, XOS_NOMEM, "claims");
-    if (err.code == XOS_NONE && xos_pb_pack(&answer, &body, &err) == 0)
+    if (m && hold_all(w, m, xos_call_caller(call)->name, &answer, &err) == 0 &&
+        xos_pb_pack(&answer, &body, &err) == 0)
         xos_call_answer(call, (struct xos_slice){body.data, body.len});
     else
         xos_call_fail(call, &err);
