@@ -45,11 +45,16 @@ static inline int stage_gate(void *arg, const struct xos_verb *verb, const struc
     return 0;
 }
 
-/* All but the job service, with a store of that name. The stage stays where it is. */
-static inline int stage_open(struct job_stage *s, const char *store, struct xos_error *err)
+static inline int stage_rpc(struct job_stage *s, struct xos_error *err)
 {
     struct xos_rpc_config rpc = {
         .node = STAGE_NODE, .institution = "local", .head = true, .gate = stage_gate};
+    return xos_rpc_new(&s->rpc, s->loop, &rpc, err);
+}
+
+/* All but the job service, with a store of that name. The stage stays where it is. */
+static inline int stage_open(struct job_stage *s, const char *store, struct xos_error *err)
+{
     *s = (struct job_stage){.ops = *xos_env_posix()->ops};
     s->ops.boot_ms = stage_boot_ms;
     s->env.ops = &s->ops;
@@ -61,7 +66,7 @@ static inline int stage_open(struct job_stage *s, const char *store, struct xos_
                                    .cpus = 64,
                                    .mem_bytes = UINT64_C(1) << 40};
     (void)snprintf(s->url, sizeof(s->url), "sqlite:%s/%s.db", xt_dir(), store);
-    if (xos_loop_new(&s->loop, &s->env, err) < 0 || xos_rpc_new(&s->rpc, s->loop, &rpc, err) < 0)
+    if (xos_loop_new(&s->loop, &s->env, err) < 0 || stage_rpc(s, err) < 0)
         return -1;
     return discovery_new(&s->discovery, &own, err);
 }
