@@ -40,7 +40,7 @@ static int read_own(struct discovery *d, struct xos_error *err)
     xql_row_set_text(row, 0, XQL_A_NODE, c->node);
     xql_row_set_text(row, 0, XQL_A_INSTITUTION, c->institution);
     xql_row_set_text(row, 0, XQL_A_STATE, "up");
-    d->own.roles = c->roles;
+    d->own.roles = c->roles ? c->roles : AUTH_NODE_WORKER;
     d->own.reach = c->reach;
     return 0;
 }
@@ -233,8 +233,7 @@ int discovery_query(struct discovery *d, const char *need,
     const struct member own = {.node = d->config.node, .state = ROW_UP, .body = &d->own};
     if (xql_parse(&e, need ? need : "", NULL, err) < 0)
         return xos_wrap(err, "--need");
-    bool works = !d->config.roles || (d->config.roles & AUTH_NODE_WORKER);
-    if ((!works || ask_one(&a, &own) == 0) && d->members)
+    if (ask_one(&a, &own) == 0 && d->members)
         members_each(d->members, ask_one, &a);
     return 0;
 }

@@ -50,7 +50,7 @@ struct discovery_config {
     struct auth_trust *trust;
     const struct auth_self *self;
     uint8_t curve_key[AUTH_CURVE_KEY_BYTES];
-    uint32_t roles; /* set of enum auth_node_role */
+    uint32_t roles; /* set of enum auth_node_role; 0: a worker */
     size_t seed_count;
     const struct discovery_net *net; /* set by discovery_join */
     struct discovery_reach reach;
