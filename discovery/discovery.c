@@ -281,6 +281,11 @@ static int count_one(void *arg, const struct member *m)
     return 0;
 }
 
+bool discovery_settled(const struct discovery *d)
+{
+    return !d->members || members_age_ms(d->members) >= DISCOVERY_SETTLE_MS;
+}
+
 size_t discovery_count(const struct discovery *d)
 {
     size_t n = 1;

@@ -10,6 +10,7 @@
 #include "vo-auth/trust.h"
 
 #define DISCOVERY_REFRESH_MS 60000 /* the node's own row is read again at least so often */
+#define DISCOVERY_SETTLE_MS 20000  /* after so long among the others a node knows of all */
 #define DISCOVERY_ADDRESSES_MAX 4  /* of one node */
 #define DISCOVERY_HOST_BYTES 64    /* of a numeric address, with its NUL */
 #define DISCOVERY_LIST_MAX 512     /* nodes in one answer of node.list */
@@ -91,6 +92,8 @@ int discovery_reach_of(const struct discovery *d, const char *node, struct disco
                        struct xos_error *err);
 /* A head of this institution that is up; NULL: none is known. Borrowed until the next call. */
 const char *discovery_head_of(struct discovery *d, const char *institution);
+/* Has this node been among the others for long enough to know of all? */
+bool discovery_settled(const struct discovery *d);
 /* How many nodes are up, this one included. */
 size_t discovery_count(const struct discovery *d);
 

@@ -4,6 +4,7 @@
 #include "discovery/core/spread.h"
 #include "discovery/core/view.h"
 #include "discovery/proof.h"
+#include "discovery/remembered.h"
 #include "libxos/base/alloc.h"
 #include "libxos/base/telemetry.h"
 
@@ -30,7 +31,9 @@ struct members {
     struct spread_actions *spread_out;
     struct xos_timer *timer;
     struct xos_task tell; /* failed sends */
-    uint64_t view_next_ms, spread_next_ms, describe_next_ms;
+    uint64_t view_next_ms, spread_next_ms, describe_next_ms, save_next_ms;
+    uint64_t began_ms;
+    uint64_t saved; /* what the file has, as remembered_hash() says it */
     uint64_t incarnation, seq;
     struct xos_buf wire;
     struct failed failed[MEMBERS_FAILED_MAX];
@@ -256,6 +259,15 @@ static int step_spread(struct members *m, struct spread_event *ev, struct xos_er
     return sign && !m->left ? sign_row(m, false, err) : 0;
 }
 
+/* Written only when it would say something else. */
+static void save(struct members *m)
+{
+    struct xos_error err = {0};
+    m->save_next_ms = now_ms(m) + MEMBERS_SAVE_MS;
+    if (remembered_write(m->view, m->of->env, m->of->state_dir, &m->saved, &err) < 0)
+        xos_log_error(XOS_EV_STORE_FAILED, &err, "members");
+}
+
 /* After anything: what failed is said, and the timer is set to what comes first. */
 static void rest(struct members *m, int rc, const struct xos_error *err)
 {
@@ -266,6 +278,8 @@ static void rest(struct members *m, int rc, const struct xos_error *err)
         at = m->spread_next_ms;
     if (m->describe_next_ms < at)
         at = m->describe_next_ms;
+    if (m->save_next_ms < at)
+        at = m->save_next_ms;
     xos_timer_set(m->timer, at > now ? at - now : 1);
 }
 
@@ -286,6 +300,8 @@ static void on_timer(void *arg)
         rc = step_view(m, &view, &err);
     if (rc == 0 && m->spread_next_ms <= now)
         rc = step_spread(m, &spread, &err);
+    if (m->save_next_ms <= now)
+        save(m);
     rest(m, rc, &err);
 }
 
@@ -417,6 +433,7 @@ void members_leave(struct members *m)
         return;
     if (sign_row(m, true, &err) < 0 || step_view(m, &ev, &err) < 0)
         xos_log_error(XOS_EV_REFUSED, &err, "discovery");
+    save(m);
     m->left = true;
     xos_timer_cancel(m->timer);
 }
@@ -432,9 +449,14 @@ static int begin(struct members *m, struct xos_error *err)
         return -1;
     struct view_event start = {
         .kind = VIEW_START, .descriptor = &self, .seed_count = m->of->seed_count};
-    if (step_view(m, &start, err) < 0)
-        return -1;
-    return step_spread(m, &tick, err);
+    struct descriptor *known = xos_alloc_array(REMEMBERED_MAX, sizeof(*known));
+    if (!known)
+        return xos_fail(err, XOS_NOMEM, "other nodes");
+    start.known = known;
+    start.known_count = remembered_read(known, m->of->env, m->of->state_dir, m->of->trust);
+    int rc = step_view(m, &start, err);
+    xos_free(known);
+    return rc == 0 ? step_spread(m, &tick, err) : -1;
 }
 
 int members_new(struct members **out, const struct members_config *config, struct xos_error *err)
@@ -446,6 +468,8 @@ int members_new(struct members **out, const struct members_config *config, struc
     m->of = config->discovery;
     m->wire = XOS_BUF(DISC_MESSAGE_BYTES_MAX);
     m->incarnation = (uint64_t)real_ms(m);
+    m->began_ms = now_ms(m);
+    m->save_next_ms = m->began_ms + MEMBERS_SAVE_FIRST_MS;
     m->tell = (struct xos_task){.run = on_tell, .arg = m};
     m->view_out = xos_alloc(sizeof(*m->view_out));
     m->spread_out = xos_alloc(sizeof(*m->spread_out));
@@ -506,4 +530,9 @@ bool members_find(const struct members *m, const char *node, struct member *out)
 {
     int slot = row_table_slot(spread_rows(m->spread), node_name_hash(node));
     return slot >= 0 && member_at(m, (size_t)slot, out) && strcmp(out->node, node) == 0;
+}
+
+uint64_t members_age_ms(const struct members *m)
+{
+    return now_ms(m) - m->began_ms;
 }

@@ -11,6 +11,8 @@
 #define MEMBERS_DESCRIPTOR_LIFE_MS                                                                 \
     7200000 /* how long others may hand on how this node is reached */
 #define MEMBERS_DESCRIPTOR_AGAIN_MS 1800000 /* it is signed anew this often */
+#define MEMBERS_SAVE_FIRST_MS 5000          /* who to turn to after a restart is written so soon, */
+#define MEMBERS_SAVE_MS 60000               /* and looked at this often */
 #define MEMBERS_FAILED_MAX 64 /* sends that failed and are yet to be told to the core */
 
 struct members;
@@ -44,5 +46,7 @@ struct member {
 void members_each(const struct members *m, int (*each)(void *arg, const struct member *member),
                   void *arg);
 bool members_find(const struct members *m, const char *node, struct member *out);
+
+uint64_t members_age_ms(const struct members *m); /* since it went among the others */
 
 #endif

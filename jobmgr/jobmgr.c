@@ -78,6 +78,12 @@ static int candidates(void *arg, const char *need, struct place_node *out, size_
     return 0;
 }
 
+static bool settled(void *arg)
+{
+    const struct jobmgr *j = arg;
+    return discovery_settled(j->config.discovery);
+}
+
 static int check_spec(void *arg, const struct job_spec *spec, struct xos_error *err)
 {
     (void)arg;
@@ -147,6 +153,7 @@ static int start_head(struct jobmgr *j, struct xos_error *err)
         .node = c->node,
         .institution = c->institution,
         .candidates = candidates,
+        .settled = settled,
         .check = check_spec,
         .arg = j,
         .jobs_per_user = c->jobs_per_user,

@@ -357,6 +357,16 @@ static const struct {
                                       everything there */
 };
 
+/* A node that is its own seed turns to the others. */
+static void drop_own_seed(struct config *c)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->seed_count; i++)
+        if (strcmp(c->seeds[i].host, c->advertise) != 0 || c->seeds[i].port != c->bulk_port)
+            c->seeds[kept++] = c->seeds[i];
+    c->seed_count = kept;
+}
+
 int node_new(struct node **out, struct xos_loop *loop, const struct config *config,
              struct xos_error *err)
 {
@@ -366,6 +376,7 @@ int node_new(struct node **out, struct xos_loop *loop, const struct config *conf
     n->loop = loop;
     n->env = xos_loop_env(loop);
     n->config = *config;
+    drop_own_seed(&n->config);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
         if (steps[i].start(n, err) < 0) {
             node_free(n);
@@ -409,7 +420,11 @@ int node_reload(struct node *n, const struct config *config, struct xos_error *e
         return -1;
     if (n->peers && peers_reload(n->peers, err) < 0)
         return -1;
-    n->config = *config;
+    /* Seeds are for the start. */
+    struct config fresh = *config;
+    memcpy(fresh.seeds, n->config.seeds, sizeof(fresh.seeds));
+    fresh.seed_count = n->config.seed_count;
+    n->config = fresh;
     xos_log_threshold((enum xos_log_level)config->log_level);
     if (n->jobs)
         jobmgr_limits(n->jobs, config->jobs_per_user, config->units_per_user);

@@ -59,6 +59,8 @@ struct view {
     struct sample sample;
     size_t seed_count;
     unsigned mix;      /* contacts to make soon, since a cut has ended */
+    size_t greeted;    /* seeds that were turned to since the start */
+    size_t first_seed; /* the first of them */
     uint64_t pause_ms; /* between contacts while there is no link */
     uint64_t due_ms[TIMERS];
     uint64_t join_from_ms; /* credit for joins gathers from here */
@@ -608,8 +610,26 @@ static const struct descriptor *sampled_stranger(struct view *v)
     return NULL;
 }
 
+/* Seeds that were started together each gather some of the others around them: whoever knows few
+ * turns to each seed once, so that these islands meet at once and not when somebody happens to. */
+static bool greet(struct view *v, struct view_actions *out)
+{
+    if (v->active.count == 0 || v->greeted >= v->seed_count ||
+        v->active.count + v->passive.count >= VIEW_PASSIVE_MAX)
+        return false;
+    /* One seed at a time: its name is not known before it answers. */
+    if (!peers_full(&v->requests) && peers_find(&v->requests, "") == PEERS_NO_PLACE) {
+        size_t seed = (v->first_seed + v->greeted++) % v->seed_count;
+        request(v, NULL, (int)seed, v->active.count < 2, DISC_NEIGHBOR, out);
+    }
+    v->due_ms[TIMER_CONTACT] = v->now_ms + jitter(v, VIEW_GREET_MS);
+    return true;
+}
+
 static void tick_contact(struct view *v, struct view_actions *out)
 {
+    if (greet(v, out))
+        return;
     bool alone = v->active.count == 0;
     bool rich = !alone && sample_count(&v->sample) >= SAMPLE_RICH;
     bool small = v->active.count + v->passive.count < VIEW_PASSIVE_MAX;
@@ -648,6 +668,7 @@ static void on_start(struct view *v, const struct view_event *ev, struct view_ac
     v->started = true;
     v->seed_count = ev->seed_count;
     v->pause_ms = VIEW_ALONE_FIRST_MS;
+    v->first_seed = v->seed_count ? peers_random_below(&v->random, v->seed_count) : 0;
     descriptor_copy(&v->self, ev->descriptor);
     sample_init(&v->sample, &v->random);
     for (size_t i = 0; i < ev->known_count; i++) {

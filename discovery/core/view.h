@@ -38,8 +38,11 @@
 #define VIEW_ASK_AGAIN_MS 60000     /* the same node is not asked twice within this */
 #define VIEW_CONTACT_MS 300000      /* each node turns to a seed or sampled node this often, */
 #define VIEW_CONTACT_SMALL_MS 45000 /* and this often while it knows few others */
-#define VIEW_PROBE_MS 60000         /* and this often while somebody sampled is out of reach, */
-#define VIEW_MIX_MS 15000           /* and this often, VIEW_MIX_MAX times, once a cut has ended */
+#define VIEW_GREET_MS                                                                              \
+    500 /* a newcomer that knows few turns to each seed in turn, this far apart                    \
+         */
+#define VIEW_PROBE_MS 60000 /* and this often while somebody sampled is out of reach, */
+#define VIEW_MIX_MS 15000   /* and this often, VIEW_MIX_MAX times, once a cut has ended */
 #define VIEW_MIX_MAX 8
 #define VIEW_ALONE_FIRST_MS 1000 /* without any link: the first pause, doubled up to */
 #define VIEW_ALONE_MS 60000      /* this: also when a federation starts, the first node waits */

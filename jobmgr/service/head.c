@@ -351,7 +351,8 @@ static int do_place(struct owned *o, const struct job_action *x, struct xos_erro
         place_units(&want, h->candidates, count, nodes, &why) < 0) {
         in.kind = JOB_IN_UNPLACED;
         in.reason = why.text;
-        in.never = why.code == XOS_NOT_FOUND || why.code == XOS_INVALID;
+        in.never = why.code == XOS_INVALID ||
+                   (why.code == XOS_NOT_FOUND && h->config.settled(h->config.arg));
     }
     return owned_step(o, &in, err);
 }

@@ -33,6 +33,8 @@ struct head_config {
     /* Which nodes meet the need: fills out[0 … *count-1]. XOS_INVALID: the expression is wrong. */
     int (*candidates)(void *arg, const char *need, struct place_node *out, size_t *count,
                       struct xos_error *err);
+    /* Does this node know of all others yet? Before, a need that none meets is not hopeless. */
+    bool (*settled)(void *arg);
     /* Is what a specification asks for well formed? */
     int (*check)(void *arg, const struct job_spec *spec, struct xos_error *err);
     void *arg;
