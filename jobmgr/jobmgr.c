@@ -139,6 +139,12 @@ static int start_worker(struct jobmgr *j, struct xos_error *err)
         .room = on_room,
         .claimed = on_claimed,
         .arg = j,
+        .trust = c->trust,
+        .self = c->self,
+        .accept_unisolated = c->accept_unisolated,
+        .own_user = c->own_user,
+        .admit = c->admit,
+        .admit_arg = c->admit_arg,
     };
     return worker_new(&j->worker, &w, err);
 }
@@ -157,6 +163,8 @@ static int start_head(struct jobmgr *j, struct xos_error *err)
         .check = check_spec,
         .arg = j,
         .jobs_per_user = c->jobs_per_user,
+        .trust = c->trust,
+        .self = c->self,
     };
     return head_new(&j->head, &h, err);
 }

@@ -13,6 +13,17 @@
 #include "libxos/net/rpc.h"
 #include "libxos/store/store.h"
 
+/* What somebody wants of this node. */
+struct jobmgr_wish {
+    const char *user; /* alice@inria */
+    const char *vo;   /* acts as: VO, group or role; "": as himself */
+    uint32_t cpus;    /* per unit, as the next two */
+    uint64_t mem_bytes;
+    uint32_t gpus;
+    uint32_t units;       /* of the job */
+    uint64_t walltime_ms; /* 0: no end */
+};
+
 struct jobmgr_config {
     struct xos_loop *loop;
     struct xos_rpc *rpc;
@@ -30,6 +41,15 @@ struct jobmgr_config {
     uint64_t output_bytes_max; /* kept per unit and stream */
     uint32_t jobs_per_user;    /* 0: no bound */
     uint32_t units_per_user;   /* on this node; 0: no bound */
+    /* Of a federation's node: grants are asked for and checked. Both NULL: it stands alone. */
+    struct auth_trust *trust;
+    const struct auth_self *self;
+    bool accept_unisolated; /* others' jobs run here although nothing isolates them */
+    const char *own_user;   /* whose jobs run here even so; NULL: nobody's */
+    /* May such a job run here? XOS_DENIED says why not. Asked of what the owner says, and again of
+     * what the grant says. NULL: it may. */
+    int (*admit)(void *arg, const struct jobmgr_wish *wish, struct xos_error *err);
+    void *admit_arg;
 };
 
 struct jobmgr;

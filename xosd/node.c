@@ -290,6 +290,19 @@ static int start_ca(struct node *n, struct xos_error *err)
     return renewal_new(&n->renewal, &c, err);
 }
 
+static int admit(void *arg, const struct jobmgr_wish *w, struct xos_error *err)
+{
+    const struct node *n = arg;
+    const struct gate_wish wish = {.user = w->user,
+                                   .vo = w->vo,
+                                   .cpus = w->cpus,
+                                   .mem_bytes = w->mem_bytes,
+                                   .gpus = w->gpus,
+                                   .units = w->units,
+                                   .walltime_ms = w->walltime_ms};
+    return gate_admit(n->gate, &wish, err);
+}
+
 static int start_jobs(struct node *n, struct xos_error *err)
 {
     struct discovery_node own;
@@ -310,7 +323,12 @@ static int start_jobs(struct node *n, struct xos_error *err)
                               .gpus = own.gpus,
                               .output_bytes_max = n->config.output_bytes_max,
                               .jobs_per_user = n->config.jobs_per_user,
-                              .units_per_user = n->config.units_per_user};
+                              .units_per_user = n->config.units_per_user,
+                              .trust = n->trust,
+                              .self = n->trust ? &n->credential.self : NULL,
+                              .accept_unisolated = n->config.accept_unisolated,
+                              .admit = admit,
+                              .admit_arg = n};
     if (!c.head && !c.worker)
         return 0;
     return jobmgr_new(&n->jobs, &c, err);

@@ -10,6 +10,7 @@
 #include "libxos/wire/pb.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +39,7 @@ void owned_free(struct owned *o)
     job_actions_free(&o->queue);
     xos_buf_free(&o->spec_bytes);
     xos_buf_free(&o->grant);
+    warrant_free(&o->warrant);
     spec_free(o->spec);
     job_free(o->job);
     xos_free(o);
@@ -231,6 +233,8 @@ static int do_claim(struct owned *o, const struct job_action *x, struct xos_erro
     }
     if (m.n_units == 0)
         return 0; /* the round was undone before it went out */
+    if (head_warrant_need(o, err) < 0)
+        return -1;
     m.job = xos_pb_text(o->job->id);
     m.epoch = x->epoch;
     m.cpus = o->spec->cpus;
@@ -238,8 +242,10 @@ static int do_claim(struct owned *o, const struct job_action *x, struct xos_erro
     m.gpus = o->spec->gpus;
     m.need = xos_pb_text(o->spec->need);
     m.user = xos_pb_text(o->job->user);
-    m.vo = xos_pb_text(o->job->vo);
+    m.vo = xos_pb_text(o->head->config.trust ? o->warrant.acting : o->job->vo);
     m.fenced = o->spec->fenced;
+    m.time_ms = o->spec->time_ms;
+    m.job_units = o->job->shape.units;
     return call_worker(o, x, "claim.grant", &m, on_claimed, err);
 }
 
@@ -270,11 +276,41 @@ static bool still_there(const struct asked *a)
            u->states.now < JOB_UNIT_DONE;
 }
 
+/* It is not started, now or later: that is how it ended. */
+static void start_refused(struct owned *o, const struct job_action *x, const char *reason)
+{
+    owned_give(o, &(struct job_input){.kind = JOB_IN_ENDED,
+                                      .unit = x->unit,
+                                      .epoch = x->epoch,
+                                      .node = x->node,
+                                      .reason = reason,
+                                      .exit = {.how = UNIT_END_START_FAILED,
+                                               .error = EACCES,
+                                               .ended_ms = xos_env_real_ms(o->head->env)}});
+}
+
+/* What the worker has decided, if anything. */
+static bool start_answer(const struct asked *a, struct xos_slice body)
+{
+    struct xos_error err = {0};
+    char reason[JOB_REASON_MAX];
+    Xos__Job__StartedPb *m =
+        xos_pb_unpack(&xos__job__started_pb__descriptor, body, 4096, XOS_PB_TOLERANT, &err);
+    bool refused = m && m->refused.len;
+    if (refused) {
+        (void)snprintf(reason, sizeof(reason), "%.*s", (int)m->refused.len,
+                       (const char *)m->refused.data);
+        start_refused(a->job, &a->action, reason);
+    }
+    xos_pb_free(m);
+    return refused;
+}
+
 static void on_start_sent(void *arg, const struct xos_error *result, struct xos_slice body)
 {
     struct asked *a = arg;
-    (void)body;
-    if (a->job->waits && !result->code) {
+    bool started = !result->code && !start_answer(a, body);
+    if (a->job->waits && started) {
         waits_no_more(a->job);
         head_room(a->job->head);
     }
@@ -295,6 +331,7 @@ static void on_start_sent(void *arg, const struct xos_error *result, struct xos_
 static int do_start(struct owned *o, const struct job_action *x, struct xos_error *err)
 {
     Xos__Job__StartPb m = XOS__JOB__START_PB__INIT;
+    struct head_assignment assignment;
     m.job = xos_pb_text(o->job->id);
     m.unit = x->unit;
     m.units = o->job->shape.units;
@@ -303,7 +340,15 @@ static int do_start(struct owned *o, const struct job_action *x, struct xos_erro
     m.grant = xos_pb_bytes((struct xos_slice){o->grant.data, o->grant.len});
     m.user = xos_pb_text(o->job->user);
     m.vo = xos_pb_text(o->job->vo);
-    return call_worker(o, x, "unit.start", &m, on_start_sent, err);
+    int rc = head_warrant_assign(o, x, &assignment, &m, err);
+    if (rc == 0)
+        rc = call_worker(o, x, "unit.start", &m, on_start_sent, err);
+    else if (head_warrant_refused(err)) {
+        start_refused(o, x, err->text);
+        rc = 0;
+    }
+    xos_buf_free(&assignment.bytes);
+    return rc;
 }
 
 static void on_signalled(void *arg, const struct xos_error *result, struct xos_slice body)
@@ -347,11 +392,12 @@ static int do_place(struct owned *o, const struct job_action *x, struct xos_erro
     for (uint32_t i = 0; i < want.units; i++)
         want.queued[i] = o->job->units[i].states.now == JOB_UNIT_QUEUED;
     memset(nodes, 0, sizeof(nodes));
-    if (h->config.candidates(h->config.arg, o->spec->need, h->candidates, &count, &why) < 0 ||
+    if (head_warrant_need(o, &why) < 0 ||
+        h->config.candidates(h->config.arg, o->spec->need, h->candidates, &count, &why) < 0 ||
         place_units(&want, h->candidates, count, nodes, &why) < 0) {
         in.kind = JOB_IN_UNPLACED;
         in.reason = why.text;
-        in.never = why.code == XOS_INVALID ||
+        in.never = why.code == XOS_INVALID || head_warrant_refused(&why) ||
                    (why.code == XOS_NOT_FOUND && h->config.settled(h->config.arg));
     }
     return owned_step(o, &in, err);

@@ -11,6 +11,7 @@
 #include "jobmgr/core/spec.h"
 #include "libxos/net/rpc.h"
 #include "libxos/store/store.h"
+#include "vo-auth/trust.h"
 
 #include <uthash.h>
 
@@ -39,6 +40,10 @@ struct head_config {
     int (*check)(void *arg, const struct job_spec *spec, struct xos_error *err);
     void *arg;
     uint32_t jobs_per_user; /* live ones; 0: no bound */
+    /* Who signs assignments, and against what grants are checked; both NULL: nobody, and nothing is
+     * asked for. */
+    struct auth_trust *trust;
+    const struct auth_self *self;
 };
 
 struct head;

@@ -216,7 +216,8 @@ static int submit(struct head *h, struct xos_call *call, const Xos__Job__SubmitP
         xos_fail(err, XOS_UNSUPPORTED,
                  "--in: this node cannot put files into a unit's scratch "
                  "directory; name a directory that it can read with --cwd");
-    if (o->spec->file_count || h->config.check(h->config.arg, o->spec, err) < 0) {
+    if (o->spec->file_count || h->config.check(h->config.arg, o->spec, err) < 0 ||
+        head_warrant_submit(o, call, err) < 0) {
         owned_drop(o);
         return -1;
     }

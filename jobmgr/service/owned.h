@@ -3,7 +3,10 @@
 #ifndef XOS_JOBMGR_SERVICE_OWNED_H
 #define XOS_JOBMGR_SERVICE_OWNED_H
 
+#include "jobmgr/core/warrant.h"
 #include "jobmgr/service/head.h"
+
+#include <protobuf-c/protobuf-c.h>
 
 struct watcher {
     struct xos_call *call;
@@ -20,6 +23,8 @@ struct owned {
     int64_t number;
     struct job_spec *spec;
     struct xos_buf spec_bytes, grant;
+    struct warrant warrant; /* what the grant says, as checked at warrant_ms; 0: not yet */
+    int64_t warrant_ms;
     struct xos_id operation; /* of the user's submit; see head_operation */
     bool has_operation;
     struct job_actions queue; /* not yet carried out: from `done_actions` on */
@@ -67,6 +72,19 @@ int head_hold_new(struct head_hold **out, struct head *h, struct xos_error *err)
 void head_hold_free(struct head_hold *x);
 void head_hold_follow(struct owned *o, size_t first); /* the queue's events from there on */
 void head_hold_live(struct owned *o);                 /* every unit that lives: after a restart */
+
+/* head_warrant.c; where nothing is trusted each does nothing */
+int head_warrant_submit(struct owned *o, const struct xos_call *call, struct xos_error *err);
+int head_warrant_need(struct owned *o, struct xos_error *err); /* it still holds */
+/* Sign where the unit runs; the message borrows from *a, whose bytes the caller frees. */
+struct head_assignment {
+    struct xos_buf bytes;
+    ProtobufCBinaryData chain[AUTH_CHAIN_MAX];
+};
+int head_warrant_assign(struct owned *o, const struct job_action *x, struct head_assignment *a,
+                        struct Xos__Job__StartPb *m, struct xos_error *err);
+/* Is this a refusal for good, and no failure on the way? */
+bool head_warrant_refused(const struct xos_error *err);
 
 /* head_store.c */
 struct batch; /* events of one job, on their way to the store */

@@ -124,7 +124,7 @@ static int claim_take(struct worker *w, struct xos_call *call, const Xos__Job__C
                       struct xos_error *err)
 {
     struct claim c;
-    if (claim_fill(&c, m, xos_call_caller(call)->name, err) < 0)
+    if (claim_fill(&c, m, xos_call_caller(call)->name, err) < 0 || admit_claim(w, m, err) < 0)
         return -1;
     supersede(w, &c, m);
     return claim_grant(w->claims, &c, m->units, m->n_units, xos_env_boot_ms(w->env), err);
@@ -241,42 +241,73 @@ static void serve_release(void *service, struct xos_call *call)
 /* ---- units
  * -------------------------------------------------------------------------------------------- */
 
-static int unit_admit(struct worker *w, struct unit *u, const char *head, struct xos_error *err)
+/* What is started is what was claimed, or less. */
+static int unit_admit(struct worker *w, const struct unit *u, const char *head,
+                      struct xos_error *err)
 {
     struct claim_id id = {.unit = u->number};
     memcpy(id.job, u->job, sizeof(id.job));
     const struct claim *c = claim_get(w->claims, &id);
     if (!c || c->epoch != u->epoch || strcmp(c->head, head) != 0)
         return xos_fail(err, XOS_STALE, "unit %s is not claimed here by %s", u->exec_id, head);
+    if (strcmp(c->user, u->user) != 0 || c->fenced != u->spec->fenced)
+        return xos_fail(err, XOS_DENIED, "unit %s is claimed for %s", u->exec_id, c->user);
+    if (u->spec->cpus > c->need.cpus || u->spec->mem_bytes > c->need.mem_bytes ||
+        u->spec->gpus > c->need.gpus)
+        return xos_fail(err, XOS_DENIED, "unit %s needs more than was claimed", u->exec_id);
     return claim_start(w->claims, &id, u->epoch, err);
 }
 
+/* One that is asked for again is under way. */
+static int start_take(struct worker *w, struct xos_slice start, const char *head,
+                      struct xos_error *err)
+{
+    struct unit *u = NULL, *known;
+    if (unit_new(&u, w, start, head, err) < 0)
+        return -1;
+    HASH_FIND(hh, w->units, u->exec_id, sizeof(u->exec_id), known);
+    if (known || unit_admit(w, u, head, err) < 0) {
+        unit_free(u);
+        return known ? 0 : -1;
+    }
+    worker_add(w, u);
+    attach_unpark(w, u);
+    unit_begin(u);
+    return 0;
+}
+
+static void start_refuse(struct xos_call *call, const struct xos_error *why)
+{
+    struct xos_error err;
+    struct xos_buf body = XOS_BUF(2 * XOS_ERROR_TEXT_MAX);
+    Xos__Job__StartedPb m = XOS__JOB__STARTED_PB__INIT;
+    m.refused = xos_pb_text(why->text);
+    xos_log_error(XOS_EV_REFUSED, why, "verb=unit.start head=%s", xos_call_caller(call)->name);
+    if (xos_pb_pack(&m, &body, &err) == 0)
+        xos_call_answer(call, (struct xos_slice){body.data, body.len});
+    else
+        xos_call_fail(call, &err);
+    xos_buf_free(&body);
+}
+
+/* A refusal is an answer: an error may be the way here, and the owner asks again. */
 static void serve_start(void *service, struct xos_call *call)
 {
     struct worker *w = service;
     struct xos_error err = {0};
-    struct unit *u = NULL, *known;
-    const char *head = xos_call_caller(call)->name;
+    struct xos_buf start = XOS_BUF(XOS_BODY_BYTES_MAX);
     on_expire(w);
     if (!w->listed)
         xos_fail(&err, XOS_UNAVAILABLE, "the node is still finding its units");
-    if (err.code || unit_new(&u, w, xos_call_body(call), head, &err) < 0) {
+    if (err.code == XOS_NONE && admit_start(w, xos_call_body(call), &start, &err) == 0 &&
+        start_take(w, (struct xos_slice){start.data, start.len}, xos_call_caller(call)->name,
+                   &err) == 0)
+        xos_call_answer(call, (struct xos_slice){NULL, 0});
+    else if (err.code == XOS_DENIED || err.code == XOS_EXPIRED)
+        start_refuse(call, &err);
+    else
         xos_call_fail(call, &err);
-        return;
-    }
-    HASH_FIND(hh, w->units, u->exec_id, sizeof(u->exec_id), known);
-    if (known) {
-        unit_free(u); /* asked again: it is under way */
-    } else if (unit_admit(w, u, head, &err) < 0) {
-        unit_free(u);
-        xos_call_fail(call, &err);
-        return;
-    } else {
-        worker_add(w, u);
-        attach_unpark(w, u);
-        unit_begin(u);
-    }
-    xos_call_answer(call, (struct xos_slice){NULL, 0});
+    xos_buf_free(&start);
     metrics(w);
 }
 

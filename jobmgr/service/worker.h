@@ -5,6 +5,7 @@
 #define XOS_JOBMGR_SERVICE_WORKER_H
 
 #include "jobmgr/core/claim.h"
+#include "jobmgr/jobmgr.h"
 #include "jobmgr/service/execd_link.h"
 #include "jobmgr/service/unit.h"
 #include "libxos/net/rpc.h"
@@ -26,6 +27,12 @@ struct worker_config {
     void (*room)(void *arg);    /* a claim ended, or the node takes claims now; may be NULL */
     void (*claimed)(void *arg); /* what claims hold may have changed; may be NULL */
     void *arg;
+    struct auth_trust *trust; /* as in struct jobmgr_config, and so on */
+    const struct auth_self *self;
+    bool accept_unisolated;
+    const char *own_user;
+    int (*admit)(void *arg, const struct jobmgr_wish *wish, struct xos_error *err);
+    void *admit_arg;
 };
 
 struct worker {
@@ -52,6 +59,13 @@ void worker_free(struct worker *w);
 struct unit *worker_find(const struct worker *w, const char *job, uint32_t unit);
 void worker_room(struct worker *w);
 void worker_forget(struct worker *w, struct unit *u); /* frees it */
+
+/* admit.c: whose work this node takes. XOS_DENIED, XOS_EXPIRED: not this, now or later. */
+struct Xos__Job__ClaimPb;
+int admit_claim(const struct worker *w, const struct Xos__Job__ClaimPb *m, struct xos_error *err);
+/* Append the StartPb as it is to be kept: with the user and the VO that its grant names. */
+int admit_start(const struct worker *w, struct xos_slice start, struct xos_buf *out,
+                struct xos_error *err);
 
 /* attach.c: clients on the streams of a unit. */
 void attach_serve(void *service, struct xos_call *call); /* verb unit.attach */

@@ -19,7 +19,7 @@ static struct scene {
 
 static bool first_job(ProtobufCBinaryData job)
 {
-    return job.len == strlen("local-1") && memcmp(job.data, "local-1", job.len) == 0;
+    return job.len == strlen("inria-1") && memcmp(job.data, "inria-1", job.len) == 0;
 }
 
 static void serve_claim(void *service, struct xos_call *call)
@@ -229,7 +229,7 @@ static void who_reports_what_was_given_up_hears_it(void **state)
         bool old;
         enum xos_code wanted;
     } rows[] = {
-        {"local-1", false, XOS_NONE}, {"local-1", true, XOS_STALE}, {"local-99", false, XOS_STALE}};
+        {"inria-1", false, XOS_NONE}, {"inria-1", true, XOS_STALE}, {"inria-99", false, XOS_STALE}};
     XT_TRY(set_up("who-reports", &err));
     XT_TRY(submit(&p, 4, UNITS, false, &err));
     RAW_PEER_UNTIL(s.stage.loop, s.starts == UNITS);

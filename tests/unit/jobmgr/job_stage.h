@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* job_stage.h - for tests of the job service: one node, n1.local, whose boot clock can be put
- * forward, and a client on it, alice@local. */
+/* job_stage.h - for tests of the job service: one node, n1.inria, whose clocks can be put forward,
+ * and a client on it, alice@inria. */
 #ifndef XOS_TESTS_JOB_STAGE_H
 #define XOS_TESTS_JOB_STAGE_H
 
@@ -11,13 +11,14 @@
 
 #include <stdio.h>
 
-#define STAGE_NODE "n1.local"
-#define STAGE_USER "alice@local"
+#define STAGE_NODE "n1.inria"
+#define STAGE_USER "alice@inria"
 
 struct job_stage {
     struct xos_env_ops ops;
-    struct xos_env env; /* the machine's, but for its boot clock */
-    uint64_t ahead_ms;
+    struct xos_env env; /* the machine's, but for its clocks: */
+    uint64_t ahead_ms;  /* this far ahead */
+    int64_t real_ms;    /* and today is this; 0: today */
     struct xos_loop *loop;
     struct xos_rpc *rpc;
     struct discovery *discovery;
@@ -29,6 +30,12 @@ static inline uint64_t stage_boot_ms(struct xos_env *env)
 {
     const struct job_stage *s = (void *)((char *)env - offsetof(struct job_stage, env));
     return xos_env_boot_ms(xos_env_posix()) + s->ahead_ms;
+}
+
+static inline int64_t stage_real_ms(struct xos_env *env)
+{
+    const struct job_stage *s = (void *)((char *)env - offsetof(struct job_stage, env));
+    return (s->real_ms ? s->real_ms : xos_env_real_ms(xos_env_posix())) + (int64_t)s->ahead_ms;
 }
 
 static inline int stage_gate(void *arg, const struct xos_verb *verb, const struct xos_envelope *e,
@@ -48,7 +55,7 @@ static inline int stage_gate(void *arg, const struct xos_verb *verb, const struc
 static inline int stage_rpc(struct job_stage *s, struct xos_error *err)
 {
     struct xos_rpc_config rpc = {
-        .node = STAGE_NODE, .institution = "local", .head = true, .gate = stage_gate};
+        .node = STAGE_NODE, .institution = "inria", .head = true, .gate = stage_gate};
     return xos_rpc_new(&s->rpc, s->loop, &rpc, err);
 }
 
@@ -57,14 +64,16 @@ static inline int stage_open(struct job_stage *s, const char *store, struct xos_
 {
     *s = (struct job_stage){.ops = *xos_env_posix()->ops};
     s->ops.boot_ms = stage_boot_ms;
+    s->ops.real_ms = stage_real_ms;
     s->env.ops = &s->ops;
     struct discovery_config own = {.env = &s->env,
                                    .node = STAGE_NODE,
-                                   .institution = "local",
+                                   .institution = "inria",
                                    .root = "/",
                                    .state_dir = xt_dir(),
                                    .cpus = 64,
-                                   .mem_bytes = UINT64_C(1) << 40};
+                                   .mem_bytes = UINT64_C(1) << 40,
+                                   .roles = AUTH_NODE_HEAD | AUTH_NODE_WORKER};
     (void)snprintf(s->url, sizeof(s->url), "sqlite:%s/%s.db", xt_dir(), store);
     if (xos_loop_new(&s->loop, &s->env, err) < 0 || stage_rpc(s, err) < 0)
         return -1;
@@ -77,7 +86,7 @@ static inline struct jobmgr_config stage_config(struct job_stage *s)
                                   .rpc = s->rpc,
                                   .discovery = s->discovery,
                                   .node = STAGE_NODE,
-                                  .institution = "local",
+                                  .institution = "inria",
                                   .store_url = s->url};
 }
 
@@ -97,9 +106,9 @@ static inline int stage_submit(struct job_stage *s, struct raw_peer *p,
     static const struct xos_peer me = {.uid = 1};
     struct xos_buf body = XOS_BUF(XOS_BODY_BYTES_MAX), header = XOS_BUF(4096),
                    frame = XOS_BUF(XOS_ENVELOPE_BYTES_MAX);
-    struct xos_request r = {.verb = "job.run", .to_institution = "local", .has_operation_id = true};
+    struct xos_request r = {.verb = "job.run", .to_institution = "inria", .has_operation_id = true};
     memset(r.operation_id.bytes, operation, XOS_ID_BYTES);
-    r.issued_ms = r.expires_ms = xos_env_real_ms(xos_env_posix());
+    r.issued_ms = r.expires_ms = xos_env_real_ms(&s->env);
     int rc = xos_pb_pack(submit, &body, err);
     struct xos_envelope e = {.kind = XOS_ENVELOPE_REQUEST};
     if (rc == 0)

@@ -4,8 +4,8 @@
 #include "jobmgr/core/claim.h"
 #include "tests/unit/jobmgr/worker_stage.h"
 
-#define JOB "local-7"
-#define UNIT "local-7.0.5" /* epoch 5 */
+#define JOB "inria-7"
+#define UNIT "inria-7.0.5" /* epoch 5 */
 
 static struct scene {
     struct worker_stage w;
