@@ -123,6 +123,7 @@ static int setup(struct execd *e, struct xos_error *err)
          cgroups_probe(&e->cgroups, e->conf->cgroup, err) < 0))
         return -1;
     ledger_sweep(e->ledger);
+    execd_sweep(e);
     rmtree_trash(e->spool);
     rmtree_trash(e->scratch);
     return start_listening(e, err);

@@ -55,6 +55,9 @@ int execd_start(struct execd *e, const struct execd_request *r, struct execd_ans
 enum execd_unit_state execd_look(struct execd *e, const char *unit, struct ledger_entry *entry);
 int execd_kill(struct execd *e, const struct execd_request *r, struct xos_error *err);
 int execd_remove(struct execd *e, const struct execd_request *r, struct xos_error *err);
+/* Clear away what an execd that died left of units that it had not yet started: a START that is
+ * repeated then starts them. A unit that may have run a single instruction is left alone. */
+void execd_sweep(struct execd *e);
 int execd_list(struct execd *e, const struct execd_request *r, struct execd_answer *a,
                struct execd_entry *entries, struct xos_error *err);
 

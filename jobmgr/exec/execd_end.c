@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -189,6 +190,40 @@ int execd_remove(struct execd *e, const struct execd_request *r, struct xos_erro
     if (!(r->flags & EXECD_KEEP_SPOOL) && rmtree_later(e->spool, r->unit, err) < 0)
         return -1;
     return ledger_remove(e->ledger, r->unit, err);
+}
+
+/* The shim holds its lock from before it exists, and saves its state before the command may go. */
+static bool never_started(struct execd *e, const struct ledger_entry *entry)
+{
+    struct stat st;
+    if (entry->shim_pid || memcmp(entry->boot_id, e->boot_id, sizeof(e->boot_id)) != 0)
+        return false;
+    int dir = unit_dir(e, entry->unit);
+    if (dir < 0)
+        return errno == ENOENT;
+    bool never = !shim_lives(dir) && fstatat(dir, "state", &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+                 errno == ENOENT && fstatat(dir, "exit", &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+                 errno == ENOENT;
+    close(dir);
+    return never;
+}
+
+void execd_sweep(struct execd *e)
+{
+    struct ledger_names names;
+    struct ledger_entry entry;
+    if (ledger_names(e->ledger, &names, NULL) < 0)
+        return;
+    for (size_t i = 0; i < names.count; i++) {
+        const char *unit = names.name[i];
+        if (ledger_read(e->ledger, unit, &entry, NULL) < 0 || !never_started(e, &entry))
+            continue;
+        /* What cannot be cleared stays as it is: the unit is then reported lost. */
+        if (cgroups_remove(&e->cgroups, entry.slot) == 0 && rmtree(e->units, unit, NULL) == 0 &&
+            rmtree(e->scratch, unit, NULL) == 0 && rmtree(e->spool, unit, NULL) == 0)
+            (void)ledger_remove(e->ledger, unit, NULL);
+    }
+    ledger_names_free(&names);
 }
 
 static void list_one(struct execd *e, const char *unit, struct execd_answer *a,
