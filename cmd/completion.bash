@@ -18,4 +18,4 @@ _xos()
         mapfile -t COMPREPLY < <(compgen -c -f -- "$current")
     fi
 }
-complete -o default -F _xos xos xrun xkill xwait xattach xps xsub xlog
+complete -o default -F _xos xos xrun xkill xwait xattach xps xsub xlog xnodes
