@@ -109,7 +109,7 @@ static int submit(struct raw_peer *p, uint8_t operation, uint32_t units, bool fe
     int rc = stage_spec(&spec, units, fenced, err);
     m.spec = (ProtobufCBinaryData){spec.len, spec.data};
     if (rc == 0)
-        rc = stage_submit(&s.stage, p, &m, operation, err);
+        rc = stage_ask(&s.stage, p, "job.run", &m, operation, err);
     xos_buf_free(&spec);
     return rc;
 }

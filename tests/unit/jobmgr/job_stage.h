@@ -98,18 +98,18 @@ static inline void stage_close(struct job_stage *s)
     xos_loop_free(s->loop);
 }
 
-/* The frame of a job.run under an operation id, on a connection of its own. */
-static inline int stage_submit(struct job_stage *s, struct raw_peer *p,
-                               const Xos__Job__SubmitPb *submit, uint8_t operation,
-                               struct xos_error *err)
+/* What the client asks, under an operation id, on a connection of its own. */
+static inline int stage_ask(struct job_stage *s, struct raw_peer *p, const char *verb,
+                            const void *message, uint8_t operation, struct xos_error *err)
 {
     static const struct xos_peer me = {.uid = 1};
     struct xos_buf body = XOS_BUF(XOS_BODY_BYTES_MAX), header = XOS_BUF(4096),
                    frame = XOS_BUF(XOS_ENVELOPE_BYTES_MAX);
-    struct xos_request r = {.verb = "job.run", .to_institution = "inria", .has_operation_id = true};
+    struct xos_request r = {.to_institution = "inria", .has_operation_id = true};
+    (void)snprintf(r.verb, sizeof(r.verb), "%s", verb);
     memset(r.operation_id.bytes, operation, XOS_ID_BYTES);
     r.issued_ms = r.expires_ms = xos_env_real_ms(&s->env);
-    int rc = xos_pb_pack(submit, &body, err);
+    int rc = xos_pb_pack(message, &body, err);
     struct xos_envelope e = {.kind = XOS_ENVELOPE_REQUEST};
     if (rc == 0)
         rc = xos_sha256((struct xos_slice){body.data, body.len}, r.body_sha256, err);

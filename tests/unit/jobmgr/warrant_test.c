@@ -6,8 +6,8 @@
 #include "jobmgr/jobmgr.pb-c.h"
 #include "libxos/wire/envelope.h"
 #include "libxos/wire/pb.h"
-#include "tests/lib/auth_fixture.h"
 #include "tests/lib/xtest.h"
+#include "tests/unit/jobmgr/granted.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,15 +15,14 @@
 #define EPOCH 7
 
 struct scene {
-    struct fixture f;
-    struct auth_grant g; /* to sign */
-    struct xos_buf spec, grant, proof, assignment;
+    struct granted by;
+    struct xos_buf assignment;
     struct job_spec *said;
     struct warrant w;
     struct xos_id operation;
 };
 
-static int make_spec(struct scene *s, uint64_t time_ms, struct xos_error *err)
+static int scene_open(struct scene *s, struct xos_error *err)
 {
     ProtobufCBinaryData argv[] = {xos_pb_text("true")};
     Xos__Job__SpecPb m = XOS__JOB__SPEC_PB__INIT;
@@ -33,60 +32,26 @@ static int make_spec(struct scene *s, uint64_t time_ms, struct xos_error *err)
     m.cpus = 4;
     m.mem_bytes = 1 << 30;
     m.gpus = 1;
-    m.time_ms = time_ms;
-    if (xos_pb_pack(&m, &s->spec, err) < 0 ||
-        spec_decode(&s->said, fixture_slice(&s->spec), err) < 0)
-        return -1;
-    return xos_sha256(fixture_slice(&s->spec), s->g.spec_hash, err);
-}
-
-/* What the client sends: the grant as it stands in g, and who has signed it. */
-static int make_proof(struct scene *s, struct xos_error *err)
-{
-    struct xos_slice chain[3];
-    ProtobufCBinaryData der[2];
-    Xos__Job__ProofPb m = XOS__JOB__PROOF_PB__INIT;
-    fixture_chain(&s->f, &s->f.user.der, chain);
-    for (size_t i = 0; i < 2; i++)
-        der[i] = xos_pb_bytes(chain[i]);
-    xos_buf_clear(&s->grant);
-    xos_buf_clear(&s->proof);
-    if (auth_grant_sign(&s->grant, &s->g, s->f.user.key, err) < 0)
-        return -1;
-    m.grant = (ProtobufCBinaryData){s->grant.len, s->grant.data};
-    m.n_user_chain = 2;
-    m.user_chain = der;
-    return xos_pb_pack(&m, &s->proof, err);
-}
-
-static int scene_open(struct scene *s, struct xos_error *err)
-{
-    *s = (struct scene){.spec = XOS_BUF(SPEC_BYTES_MAX),
-                        .grant = XOS_BUF(AUTH_GRANT_BYTES_MAX),
-                        .proof = XOS_BUF(WARRANT_PROOF_BYTES_MAX),
-                        .assignment = XOS_BUF(AUTH_ASSIGNMENT_BYTES_MAX)};
+    m.time_ms = 3600000;
+    *s = (struct scene){.assignment = XOS_BUF(AUTH_ASSIGNMENT_BYTES_MAX)};
     memset(s->operation.bytes, 0x11, sizeof(s->operation.bytes));
-    if (fixture_open(&s->f, "inria", 1, err) < 0 || fixture_grant(&s->f, &s->g, err) < 0 ||
-        make_spec(s, 3600000, err) < 0)
+    if (granted_open(&s->by, &m, err) < 0)
         return -1;
-    return make_proof(s, err);
+    return spec_decode(&s->said, fixture_slice(&s->by.spec), err);
 }
 
 static void scene_close(struct scene *s)
 {
     warrant_free(&s->w);
     spec_free(s->said);
-    xos_buf_free(&s->spec);
-    xos_buf_free(&s->grant);
-    xos_buf_free(&s->proof);
     xos_buf_free(&s->assignment);
-    fixture_close(&s->f);
+    granted_close(&s->by);
 }
 
 static struct warrant_submit submission(const struct scene *s)
 {
-    return (struct warrant_submit){.proof = fixture_slice(&s->proof),
-                                   .bytes = fixture_slice(&s->spec),
+    return (struct warrant_submit){.proof = fixture_slice(&s->by.proof),
+                                   .bytes = fixture_slice(&s->by.spec),
                                    .spec = s->said,
                                    .institution = "inria",
                                    .user = "alice@inria",
@@ -102,16 +67,16 @@ static void a_grant_says_who_and_as_what(void **state)
     struct scene s;
     XT_TRY(scene_open(&s, &err));
     struct warrant_submit c = submission(&s);
-    XT_TRY(warrant_check_submit(&s.w, &c, &s.f.ctx, &err));
+    XT_TRY(warrant_check_submit(&s.w, &c, &s.by.f.ctx, &err));
     assert_string_equal(s.w.user, "alice@inria");
     assert_string_equal(s.w.acting, "vo:climate@inria/prod:runner");
     assert_string_equal(s.w.vo, "vo:climate@inria");
     warrant_free(&s.w);
-    s.g.acting = (struct auth_name){.kind = AUTH_NAME_NONE};
-    XT_TRY(make_proof(&s, &err));
+    s.by.g.acting = (struct auth_name){.kind = AUTH_NAME_NONE};
+    XT_TRY(granted_sign(&s.by, &err));
     c = submission(&s);
     c.vo = c.role = "";
-    XT_TRY(warrant_check_submit(&s.w, &c, &s.f.ctx, &err));
+    XT_TRY(warrant_check_submit(&s.w, &c, &s.by.f.ctx, &err));
     assert_string_equal(s.w.acting, "");
     assert_string_equal(s.w.vo, "");
 out:
@@ -167,7 +132,7 @@ static void garbage(struct scene *s, struct warrant_submit *c)
 static void late(struct scene *s, struct warrant_submit *c)
 {
     (void)c;
-    s->f.ctx.now_ms += AUTH_DAY_MS; /* the user's certificate has ended, the grant has not */
+    s->by.f.ctx.now_ms += AUTH_DAY_MS; /* the user's certificate has ended, the grant has not */
 }
 static void more_cpus(struct scene *s, struct warrant_submit *c)
 {
@@ -214,7 +179,7 @@ static void a_submission_is_refused_by_name(void **state)
         XT_TRY(scene_open(&s, &err));
         struct warrant_submit c = submission(&s);
         submits[i].change(&s, &c);
-        XT_REFUSED(warrant_check_submit(&s.w, &c, &s.f.ctx, &err), submits[i].code);
+        XT_REFUSED(warrant_check_submit(&s.w, &c, &s.by.f.ctx, &err), submits[i].code);
         if (!strstr(err.text, submits[i].text))
             fail_msg("%zu: %s", i, err.text);
     out:
@@ -240,26 +205,24 @@ static int start_open(struct start *t, struct xos_error *err)
     if (scene_open(&t->s, err) < 0 ||
         auth_name_parse(&t->node, AUTH_NAME_NODE, auth_slice("n1.inria"), NULL, err) < 0)
         return -1;
-    return warrant_read(&t->s.w, fixture_slice(&t->s.proof), fixture_slice(&t->s.spec), &t->s.f.ctx,
-                        err);
+    return warrant_read(&t->s.w, fixture_slice(&t->s.by.proof), fixture_slice(&t->s.by.spec),
+                        &t->s.by.f.ctx, err);
 }
 
 static int start_sign(struct start *t, struct xos_error *err)
 {
-    struct xos_slice chain[3];
     struct scene *s = &t->s;
-    if (warrant_assign(&s->assignment, &s->w, &t->where, s->f.node.key, s->f.ctx.now_ms, err) < 0)
+    if (warrant_assign(&s->assignment, &s->w, &t->where, s->by.f.node.key, s->by.f.ctx.now_ms,
+                       err) < 0)
         return -1;
     warrant_free(&s->w);
-    fixture_chain(&s->f, &s->f.node.der, chain);
-    for (size_t i = 0; i < 2; i++)
-        t->chain[i] = xos_pb_bytes(chain[i]);
+    granted_chain(&s->by.f, &s->by.f.node.der, t->chain);
     xos__job__start_pb__init(&t->m);
     t->m.job = xos_pb_text("inria-1042");
     t->m.unit = 3;
     t->m.epoch = EPOCH;
-    t->m.spec = (ProtobufCBinaryData){s->spec.len, s->spec.data};
-    t->m.grant = (ProtobufCBinaryData){s->proof.len, s->proof.data};
+    t->m.spec = (ProtobufCBinaryData){s->by.spec.len, s->by.spec.data};
+    t->m.grant = (ProtobufCBinaryData){s->by.proof.len, s->by.proof.data};
     t->m.assignment = (ProtobufCBinaryData){s->assignment.len, s->assignment.data};
     t->m.n_head_chain = 2;
     t->m.head_chain = t->chain;
@@ -274,7 +237,7 @@ static void a_worker_takes_the_user_from_the_grant(void **state)
     struct start t;
     XT_TRY(start_open(&t, &err));
     XT_TRY(start_sign(&t, &err));
-    XT_TRY(warrant_check_start(&t.s.w, &t.m, t.s.said, &t.node, &t.s.f.ctx, &err));
+    XT_TRY(warrant_check_start(&t.s.w, &t.m, t.s.said, &t.node, &t.s.by.f.ctx, &err));
     assert_string_equal(t.s.w.user, "alice@inria");
     assert_string_equal(t.s.w.vo, "vo:climate@inria");
 out:
@@ -288,12 +251,13 @@ static void a_grant_outlives_a_login_and_an_assignment_is_short(void **state)
     struct xos_error err = {0};
     struct start t;
     XT_TRY(start_open(&t, &err));
-    t.s.f.ctx.now_ms += 13 * AUTH_HOUR_MS;
+    t.s.by.f.ctx.now_ms += 13 * AUTH_HOUR_MS;
     XT_TRY(start_sign(&t, &err));
-    XT_TRY(warrant_check_start(&t.s.w, &t.m, t.s.said, &t.node, &t.s.f.ctx, &err));
+    XT_TRY(warrant_check_start(&t.s.w, &t.m, t.s.said, &t.node, &t.s.by.f.ctx, &err));
     warrant_free(&t.s.w);
-    t.s.f.ctx.now_ms += WARRANT_ASSIGNMENT_MS + AUTH_SKEW_MS_MAX + 1;
-    XT_REFUSED(warrant_check_start(&t.s.w, &t.m, t.s.said, &t.node, &t.s.f.ctx, &err), XOS_EXPIRED);
+    t.s.by.f.ctx.now_ms += WARRANT_ASSIGNMENT_MS + AUTH_SKEW_MS_MAX + 1;
+    XT_REFUSED(warrant_check_start(&t.s.w, &t.m, t.s.said, &t.node, &t.s.by.f.ctx, &err),
+               XOS_EXPIRED);
 out:
     scene_close(&t.s);
 }
@@ -304,7 +268,7 @@ static void nothing_is_assigned_past_the_end_of_the_grant(void **state)
     struct xos_error err = {0};
     struct start t;
     XT_TRY(start_open(&t, &err));
-    t.s.f.ctx.now_ms = t.s.g.expires_ms - CLAIM_HOLD_MS + 1;
+    t.s.by.f.ctx.now_ms = t.s.by.g.expires_ms - CLAIM_HOLD_MS + 1;
     XT_REFUSED(start_sign(&t, &err), XOS_EXPIRED);
 out:
     scene_close(&t.s);
@@ -348,9 +312,7 @@ static void start_without_assignment(struct start *t)
 }
 static void start_by_a_user(struct start *t)
 {
-    struct xos_slice chain[3];
-    fixture_chain(&t->s.f, &t->s.f.user.der, chain);
-    t->chain[0] = xos_pb_bytes(chain[0]);
+    granted_chain(&t->s.by.f, &t->s.by.f.user.der, t->chain);
 }
 static void start_with_a_long_chain(struct start *t)
 {
@@ -384,7 +346,7 @@ static void a_start_is_refused_by_name(void **state)
         XT_TRY(start_open(&t, &err));
         XT_TRY(start_sign(&t, &err));
         starts[i].change(&t);
-        XT_REFUSED(warrant_check_start(&t.s.w, &t.m, t.s.said, &t.node, &t.s.f.ctx, &err),
+        XT_REFUSED(warrant_check_start(&t.s.w, &t.m, t.s.said, &t.node, &t.s.by.f.ctx, &err),
                    starts[i].code);
         if (!strstr(err.text, starts[i].text))
             fail_msg("%zu: %s", i, err.text);
@@ -405,11 +367,11 @@ static void execd_is_given_all_of_it(void **state)
     XT_TRY(warrant_proof(&out, &t.m, &err));
     XT_PTR(m = xos_pb_unpack(&xos__job__proof_pb__descriptor, fixture_slice(&out),
                              XOS_BODY_BYTES_MAX, XOS_PB_TOLERANT, &err));
-    assert_int_equal(m->grant.len, t.s.grant.len);
+    assert_int_equal(m->grant.len, t.s.by.grant.len);
     assert_int_equal(m->n_user_chain, 2);
     assert_int_equal(m->assignment.len, t.s.assignment.len);
     assert_int_equal(m->n_head_chain, 2);
-    assert_memory_equal(m->spec.data, t.s.spec.data, t.s.spec.len);
+    assert_memory_equal(m->spec.data, t.s.by.spec.data, t.s.by.spec.len);
     t.m.grant.len = 0;
     XT_REFUSED(warrant_proof(&out, &t.m, &err), XOS_INVALID);
 out:

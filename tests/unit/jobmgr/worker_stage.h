@@ -18,6 +18,7 @@ struct worker_stage {
     int execd_listener, execd;
     enum execd_isolation isolation;
     unsigned starts;
+    bool as_user; /* the last of them has XOS_USER=STAGE_USER */
     const char *listed; /* the unit that execd says lives; NULL: none */
     int shim_listener, shim;
     struct shim_frame told; /* the last frame to the shim that is not ASK */
@@ -100,7 +101,11 @@ static inline void stage_execd_answer(struct worker_stage *w, const struct execd
                              .serial = r->serial,
                              .isolation = w->isolation,
                              .count = lists};
-    w->starts += r->verb == EXECD_START;
+    if (r->verb == EXECD_START) {
+        static const char user[] = "XOS_USER=" STAGE_USER;
+        w->starts++;
+        w->as_user = memmem(r, r->bytes, user, sizeof(user)) != NULL;
+    }
     (void)snprintf(e.unit, sizeof(e.unit), "%s", lists ? w->listed : "");
     memcpy(packet, &a, sizeof(a));
     memcpy(packet + sizeof(a), &e, sizeof(e));
