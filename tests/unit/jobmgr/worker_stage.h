@@ -18,7 +18,7 @@ struct worker_stage {
     int execd_listener, execd;
     enum execd_isolation isolation;
     unsigned starts;
-    bool as_user; /* the last of them has XOS_USER=STAGE_USER */
+    bool as_user;       /* the last of them has XOS_USER=STAGE_USER */
     const char *listed; /* the unit that execd says lives; NULL: none */
     int shim_listener, shim;
     struct shim_frame told; /* the last frame to the shim that is not ASK */
