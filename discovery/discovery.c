@@ -186,6 +186,7 @@ static void describe(const char *node, const struct xql_row *row, bool up,
         .gpus = (uint32_t)row->device_count,
         .gpus_free = (uint32_t)row->device_count,
         .up = up,
+        .row = row,
     };
 }
 

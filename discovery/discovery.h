@@ -15,7 +15,10 @@
 #define DISCOVERY_HOST_BYTES 64    /* of a numeric address, with its NUL */
 #define DISCOVERY_LIST_MAX 512     /* nodes in one answer of node.list */
 
+#define DISCOVERY_VALUE_BYTES 64 /* of one value as text, with its NUL */
+
 struct discovery;
+struct xql_row;
 
 /* How a node is reached. */
 struct discovery_reach {
@@ -63,7 +66,16 @@ struct discovery_node {
     uint32_t cpus, cpus_free;
     uint64_t mem_bytes, mem_free_bytes;
     uint32_t gpus, gpus_free;
-    bool up; /* it takes new work */
+    bool up;                   /* it takes new work */
+    const struct xql_row *row; /* for discovery_want_values */
+};
+
+/* How the units of one job shall lie: --want (docs/xql.md). */
+struct discovery_want {
+    bool pack;
+    bool groups;            /* spread over the values of an attribute; else over nodes */
+    bool same;              /* all where an attribute has one value */
+    unsigned by, same_attr; /* which, by discovery's own numbers */
 };
 
 int discovery_new(struct discovery **out, const struct discovery_config *config,
@@ -108,6 +120,15 @@ void discovery_own(const struct discovery *d, struct discovery_node *out);
 
 /* Are these well formed? Each may be NULL or empty. XOS_INVALID names which, and the column. */
 int discovery_check(const char *need, const char *prefer, const char *want, struct xos_error *err);
+
+/* Read a want; NULL or empty: spread. XOS_INVALID names the column. */
+int discovery_want(struct discovery_want *out, const char *text, struct xos_error *err);
+
+/* What a node says of the two attributes of a want; "" where it says nothing, or the want names
+ * none. The devices of a node have a value in common, or none. */
+void discovery_want_values(const struct discovery_want *w, const struct discovery_node *node,
+                           char group[static DISCOVERY_VALUE_BYTES],
+                           char same[static DISCOVERY_VALUE_BYTES]);
 
 /* Call each for every node that meets the need (NULL or empty: all). XOS_INVALID: the need is not
  * well formed; the text names the column. `each` returns nonzero to stop. */

@@ -40,9 +40,12 @@ static void on_delivery(int fd, unsigned what, void *arg)
 
 struct gathering {
     const struct jobmgr *jobs;
+    struct discovery_want want;
     struct place_node *out;
     size_t count;
 };
+
+_Static_assert(PLACE_VALUE_MAX == DISCOVERY_VALUE_BYTES, "a value has one size");
 
 static int gather(void *arg, const struct discovery_node *found)
 {
@@ -55,6 +58,7 @@ static int gather(void *arg, const struct discovery_node *found)
     (void)snprintf(n->institution, sizeof(n->institution), "%s", found->institution);
     n->all = (struct claim_need){found->cpus, found->mem_bytes, found->gpus};
     n->free = (struct claim_need){found->cpus_free, found->mem_free_bytes, found->gpus_free};
+    discovery_want_values(&g->want, found, n->group, n->same);
     return ++g->count == HEAD_CANDIDATES_MAX;
 }
 
@@ -66,14 +70,17 @@ static void correct_own(const struct gathering *g)
             claim_free_now(g->jobs->worker->claims, &g->out[i].free);
 }
 
-static int candidates(void *arg, const char *need, struct place_node *out, size_t *count,
-                      struct xos_error *err)
+static int candidates(void *arg, const struct job_spec *spec, struct place_layout *layout,
+                      struct place_node *out, size_t *count, struct xos_error *err)
 {
     struct jobmgr *j = arg;
     struct gathering g = {.jobs = j, .out = out};
-    if (discovery_query(j->config.discovery, need, gather, &g, err) < 0)
+    if (discovery_want(&g.want, spec->want, err) < 0 ||
+        discovery_query(j->config.discovery, spec->need, gather, &g, err) < 0)
         return -1;
     correct_own(&g);
+    *layout =
+        (struct place_layout){.pack = g.want.pack, .groups = g.want.groups, .same = g.want.same};
     *count = g.count;
     return 0;
 }

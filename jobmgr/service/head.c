@@ -378,22 +378,26 @@ static int do_signal(struct owned *o, const struct job_action *x, struct xos_err
 static int do_place(struct owned *o, const struct job_action *x, struct xos_error *err)
 {
     struct head *h = o->head;
+    static char nodes[JOB_UNITS_MAX][JOB_NAME_MAX], at[JOB_UNITS_MAX][JOB_NAME_MAX];
     struct place_request want = {.units = o->job->shape.units,
                                  .need = {o->spec->cpus, o->spec->mem_bytes, o->spec->gpus},
                                  .on = (const char *const *)o->spec->on,
-                                 .pack = strcmp(o->spec->want, "pack") == 0,
+                                 .at = (const char(*)[JOB_NAME_MAX])at,
                                  .excluded = (const char(*)[JOB_NAME_MAX])o->job->excluded,
                                  .excluded_count = o->job->excluded_count};
-    static char nodes[JOB_UNITS_MAX][JOB_NAME_MAX];
     struct job_input in = {.kind = JOB_IN_PLACED, .nodes = (const char(*)[JOB_NAME_MAX])nodes};
     struct xos_error why = {0};
     size_t count = 0;
     (void)x;
-    for (uint32_t i = 0; i < want.units; i++)
-        want.queued[i] = o->job->units[i].states.now == JOB_UNIT_QUEUED;
+    for (uint32_t i = 0; i < want.units; i++) {
+        const struct job_unit *u = &o->job->units[i];
+        want.queued[i] = u->states.now == JOB_UNIT_QUEUED;
+        (void)snprintf(at[i], sizeof(at[i]), "%s", u->states.now == JOB_UNIT_DONE ? "" : u->node);
+    }
     memset(nodes, 0, sizeof(nodes));
     if (head_warrant_need(o, &why) < 0 ||
-        h->config.candidates(h->config.arg, o->spec->need, h->candidates, &count, &why) < 0 ||
+        h->config.candidates(h->config.arg, o->spec, &want.layout, h->candidates, &count, &why) <
+            0 ||
         place_units(&want, h->candidates, count, nodes, &why) < 0) {
         in.kind = JOB_IN_UNPLACED;
         in.reason = why.text;

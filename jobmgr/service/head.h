@@ -31,9 +31,10 @@ struct head_config {
     struct xos_store *store;
     const char *node;        /* borrowed */
     const char *institution; /* borrowed */
-    /* Which nodes meet the need: fills out[0 … *count-1]. XOS_INVALID: the expression is wrong. */
-    int (*candidates)(void *arg, const char *need, struct place_node *out, size_t *count,
-                      struct xos_error *err);
+    /* Which nodes meet the need, and how the units shall lie: fills out[0 … *count-1]. XOS_INVALID:
+     * an expression is wrong. */
+    int (*candidates)(void *arg, const struct job_spec *spec, struct place_layout *layout,
+                      struct place_node *out, size_t *count, struct xos_error *err);
     /* Does this node know of all others yet? Before, a need that none meets is not hopeless. */
     bool (*settled)(void *arg);
     /* Is what a specification asks for well formed? */

@@ -22,8 +22,8 @@ struct row {
 
 static const struct row rows[] = {
     {"spread", {8, 8, 8}, 3, 1, false, "", "", "abc", XOS_NONE},
-    {"to the emptiest", {2, 8, 4}, 3, 2, false, "", "", "bbc", XOS_NONE},
-    {"then evenly", {4, 8, 4}, 4, 2, false, "", "", "bbac", XOS_NONE},
+    {"each elsewhere, the emptiest first", {2, 8, 4}, 3, 2, false, "", "", "bca", XOS_NONE},
+    {"then evenly", {4, 8, 4}, 4, 2, false, "", "", "bacb", XOS_NONE},
     {"pack", {8, 8, 8}, 3, 4, true, "", "", "aab", XOS_NONE},
     {"pack where least is left", {8, 3, 4}, 3, 2, true, "", "", "bcc", XOS_NONE},
     {"only there", {8, 8, 8}, 2, 1, false, "c", "", "cc", XOS_NONE},
@@ -48,7 +48,7 @@ static void run_row(const struct row *r)
     want = (struct place_request){.units = r->units,
                                   .need = {.cpus = r->cpus, .mem_bytes = 1},
                                   .on = r->on[0] ? names : NULL,
-                                  .pack = r->pack,
+                                  .layout.pack = r->pack,
                                   .excluded = (const char(*)[JOB_NAME_MAX])out,
                                   .excluded_count = strlen(r->excluded)};
     for (uint32_t i = 0; i < NODES; i++) {
@@ -101,8 +101,173 @@ static void everything_that_is_claimed_counts(void **state)
     assert_int_equal(err.code, XOS_NOT_FOUND);
 }
 
+/* ---- institutions, and values -----------------------------------------------------------------
+ */
+
+#define MEMBERS 6
+
+/* Members a to f: institution and group, what is the same, free cpus of 8. A unit's letter in `at`
+ * is where it is already, '-' that it is queued. */
+struct layout_row {
+    const char *what;
+    const char *institutions, *kinds;
+    uint32_t free[MEMBERS];
+    const char *at;
+    uint32_t cpus;
+    struct place_layout layout;
+    const char *wanted; /* one letter per queued unit */
+    enum xos_code code;
+};
+
+#define SPREAD                                                                                     \
+    {                                                                                              \
+        .pack = false                                                                              \
+    }
+#define OVER                                                                                       \
+    {                                                                                              \
+        .groups = true                                                                             \
+    }
+#define SAME                                                                                       \
+    {                                                                                              \
+        .same = true                                                                               \
+    }
+
+static const struct layout_row layouts[] = {
+    {"alternates where nodes are equal",
+     "iiivvv",
+     "",
+     {8, 8, 8, 8, 8, 8},
+     "----",
+     1,
+     SPREAD,
+     "adbe",
+     XOS_NONE},
+    {"but looks at room first",
+     "iiivvv",
+     "",
+     {8, 8, 8, 4, 4, 4},
+     "----",
+     1,
+     SPREAD,
+     "abcd",
+     XOS_NONE},
+    {"round robin over institutions",
+     "iiiiiv",
+     "",
+     {8, 8, 8, 8, 8, 2},
+     "----",
+     1,
+     OVER,
+     "afbf",
+     XOS_NONE},
+    {"as evenly as there is room",
+     "iiiivu",
+     "",
+     {8, 8, 8, 8, 1, 1},
+     "------",
+     1,
+     OVER,
+     "aefbcd",
+     XOS_NONE},
+    {"those that run already count",
+     "iiivvv",
+     "",
+     {8, 8, 8, 8, 8, 8},
+     "ab--",
+     1,
+     OVER,
+     "de",
+     XOS_NONE},
+    {"and so do their nodes", "iiiiii", "", {7, 8, 8, 8, 8, 8}, "b-", 1, SPREAD, "c", XOS_NONE},
+    {"packed ones stay together",
+     "ivivii",
+     "",
+     {8, 8, 8, 8, 8, 8},
+     "---",
+     8,
+     {.pack = true},
+     "ace",
+     XOS_NONE},
+    {"all of the kind with most room",
+     "iiivvv",
+     "xyyxyx",
+     {8, 8, 8, 8, 8, 1},
+     "---",
+     8,
+     SAME,
+     "bec",
+     XOS_NONE},
+    {"of the kind that runs already",
+     "iiivvv",
+     "xyyxyx",
+     {8, 8, 8, 8, 8, 8},
+     "a--",
+     8,
+     SAME,
+     "df",
+     XOS_NONE},
+    {"no kind has room now", "iiivvv", "xyyxyx", {8, 8, 1, 8, 8, 1}, "---", 8, SAME, "", XOS_BUSY},
+    {"no kind has room ever",
+     "iiivvv",
+     "xyyxyx",
+     {8, 8, 8, 8, 8, 8},
+     "----",
+     8,
+     SAME,
+     "",
+     XOS_NOT_FOUND},
+    {"what is not known is never the same",
+     "iiivvv",
+     "      ",
+     {8, 8, 8, 8, 8, 8},
+     "-",
+     1,
+     SAME,
+     "",
+     XOS_NOT_FOUND},
+};
+
+static void run_layout(const struct layout_row *r)
+{
+    struct xos_error err = {0};
+    static struct place_request want;
+    struct place_node nodes[MEMBERS];
+    char placed[MEMBERS][JOB_NAME_MAX] = {{0}}, at[MEMBERS][JOB_NAME_MAX] = {{0}};
+    want = (struct place_request){.units = (uint32_t)strlen(r->at),
+                                  .need = {.cpus = r->cpus, .mem_bytes = 1},
+                                  .at = (const char(*)[JOB_NAME_MAX])at,
+                                  .layout = r->layout};
+    for (uint32_t i = 0; i < MEMBERS; i++)
+        nodes[i] = (struct place_node){.node = {(char)('a' + i)},
+                                       .institution = {r->institutions[i]},
+                                       .group = {r->institutions[i]},
+                                       .all = {.cpus = 8, .mem_bytes = 100},
+                                       .free = {.cpus = r->free[i], .mem_bytes = 100}};
+    for (uint32_t i = 0; i < MEMBERS && r->kinds[0]; i++)
+        nodes[i].same[0] = r->kinds[i] == ' ' ? '\0' : r->kinds[i];
+    for (uint32_t i = 0; i < want.units; i++) {
+        want.queued[i] = r->at[i] == '-';
+        at[i][0] = want.queued[i] ? '\0' : r->at[i];
+    }
+    int rc = place_units(&want, nodes, MEMBERS, placed, &err);
+    if (rc < 0 ? err.code != r->code : r->code != XOS_NONE)
+        fail_msg("%s: %s", r->what, rc < 0 ? err.text : "placed");
+    const char *wanted = r->wanted;
+    for (uint32_t i = 0; rc == 0 && i < want.units; i++)
+        if (want.queued[i] && placed[i][0] != *wanted++)
+            fail_msg("%s: unit %u is on %s", r->what, i, placed[i]);
+}
+
+static void units_lie_as_they_want(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
+        run_layout(&layouts[i]);
+}
+
 static const struct xt_test tests[] = {
     XT(units_go_where_they_should),
     XT(everything_that_is_claimed_counts),
+    XT(units_lie_as_they_want),
 };
 XT_MAIN(tests)
