@@ -3,6 +3,7 @@
 
 #include "jobmgr/core/environ.h"
 #include "jobmgr/core/spec.h"
+#include "jobmgr/core/warrant.h"
 #include "jobmgr/exec/execd_client.h"
 #include "jobmgr/jobmgr.pb-c.h"
 #include "jobmgr/service/worker.h"
@@ -449,23 +450,43 @@ static int order_fill(struct unit *u, struct execd_request *r, char ***envp, str
     return environ_build(envp, s, &facts, err);
 }
 
+/* What xos-execd checks for itself: a ProofPb. Nothing on a node that stands alone. */
+static int unit_proof(const struct unit *u, struct xos_buf *out, struct xos_error *err)
+{
+    Xos__Job__StartPb *m = xos_pb_unpack(&xos__job__start_pb__descriptor,
+                                         (struct xos_slice){u->start.data, u->start.len},
+                                         XOS_BODY_BYTES_MAX, XOS_PB_TOLERANT, err);
+    int rc = m ? 0 : -1;
+    if (m && m->grant.len)
+        rc = warrant_proof(out, m, err);
+    xos_pb_free(m);
+    return rc;
+}
+
+/* A proof that is larger than its place in the packet is left out; an xos-execd that asks for one
+ * then refuses. */
 static void unit_order(struct unit *u)
 {
     struct xos_error err = {0};
     struct execd_request r;
+    struct xos_buf proof = XOS_BUF(XOS_BODY_BYTES_MAX);
     char **envp = NULL;
     unit_move(u, WORKER_UNIT_ORDERING);
     int rc = order_fill(u, &r, &envp, &err);
+    if (rc == 0)
+        rc = unit_proof(u, &proof, &err);
     if (rc == 0) {
         struct execd_blobs blobs = {.argv = (const char *const *)u->spec->argv,
                                     .envp = (const char *const *)envp,
                                     .cwd = u->spec->cwd[0] ? u->spec->cwd : NULL,
-                                    .identity = u->start.data,
-                                    .identity_bytes = 0};
+                                    .identity = proof.data,
+                                    .identity_bytes =
+                                        proof.len <= EXECD_IDENTITY_BYTES_MAX ? proof.len : 0};
         rc = execd_link_ask(u->worker->execd, &r, &blobs, on_started, u, &err);
         (void)xos_failpoint("unit.ordered");
     }
     environ_free(envp);
+    xos_buf_free(&proof);
     if (rc < 0 && (err.code == XOS_UNAVAILABLE || err.code == XOS_NOT_FOUND))
         xos_timer_set(u->timer, WORKER_LIST_AGAIN_MS);
     else if (rc < 0)

@@ -94,6 +94,22 @@ static void refusal(char text[static 256])
     xos_pb_free(m);
 }
 
+/* xos-execd checks for itself: the same five things. */
+static void proof_is_whole(const Xos__Job__StartPb *m)
+{
+    struct xos_error err = {0};
+    Xos__Job__ProofPb *p =
+        xos_pb_unpack(&xos__job__proof_pb__descriptor, fixture_slice(&s.w.identity),
+                      EXECD_IDENTITY_BYTES_MAX, XOS_PB_TOLERANT, &err);
+    assert_non_null(p);
+    assert_int_equal(p->grant.len, s.t.by.grant.len);
+    assert_int_equal(p->n_user_chain, 2);
+    assert_int_equal(p->assignment.len, m->assignment.len);
+    assert_int_equal(p->n_head_chain, 2);
+    assert_int_equal(p->spec.len, m->spec.len);
+    xos_pb_free(p);
+}
+
 static void a_unit_is_its_grants_users(void **state)
 {
     (void)state;
@@ -111,6 +127,7 @@ static void a_unit_is_its_grants_users(void **state)
     assert_string_equal(text, "");
     WORKER_UNTIL(&s.w, s.w.starts == 1);
     assert_true(s.w.as_user);
+    proof_is_whole(&m);
     assert_int_equal(s.wishes, 2);
     assert_string_equal(s.user, STAGE_USER);
     assert_string_equal(s.vo, "");

@@ -18,8 +18,9 @@ struct worker_stage {
     int execd_listener, execd;
     enum execd_isolation isolation;
     unsigned starts;
-    bool as_user;       /* the last of them has XOS_USER=STAGE_USER */
-    const char *listed; /* the unit that execd says lives; NULL: none */
+    bool as_user;            /* the last of them has XOS_USER=STAGE_USER */
+    const char *listed;      /* the unit that execd says lives; NULL: none */
+    struct xos_buf identity; /* what came with it */
     int shim_listener, shim;
     struct shim_frame told; /* the last frame to the shim that is not ASK */
     unsigned told_count;
@@ -52,6 +53,7 @@ static inline int worker_stage_open(struct worker_stage *w, const char *name, st
     *w = (struct worker_stage){.execd_listener = -1, .execd = -1, .shim_listener = -1, .shim = -1};
     w->isolation = EXECD_CGROUP2;
     w->body = XOS_BUF(XOS_BODY_BYTES_MAX);
+    w->identity = XOS_BUF(EXECD_IDENTITY_BYTES_MAX);
     (void)snprintf(w->dir, sizeof(w->dir), "%s/%s", xt_dir(), name);
     (void)mkdir(w->dir, 0700);
     stage_mkdir(w->dir, "units");
@@ -87,6 +89,7 @@ static inline void worker_stage_close(struct worker_stage *w)
     stage_hang_up(&w->shim);
     stage_hang_up(&w->shim_listener);
     xos_buf_free(&w->body);
+    xos_buf_free(&w->identity);
 }
 
 static inline void stage_execd_answer(struct worker_stage *w, const struct execd_request *r)
@@ -103,7 +106,12 @@ static inline void stage_execd_answer(struct worker_stage *w, const struct execd
                              .count = lists};
     if (r->verb == EXECD_START) {
         static const char user[] = "XOS_USER=" STAGE_USER;
+        const struct wire_blob *b = &r->blobs[EXECD_IDENTITY];
+        struct xos_error err;
         w->starts++;
+        xos_buf_clear(&w->identity);
+        assert_int_equal(xos_buf_add(&w->identity, (const uint8_t *)r + b->offset, b->bytes, &err),
+                         0);
         w->as_user = memmem(r, r->bytes, user, sizeof(user)) != NULL;
     }
     (void)snprintf(e.unit, sizeof(e.unit), "%s", lists ? w->listed : "");
