@@ -13,7 +13,7 @@
  *
  * A unit's end counts only from the node, under the epoch, to which it was assigned. A lost unit of
  * a fenced job is queued again under a higher epoch; the caller says LOST only when the old claim
- * is over by every clock. */
+ * is over by every clock. The node that it was lost on is left out of the next round. */
 #ifndef XOS_JOBMGR_CORE_JOB_H
 #define XOS_JOBMGR_CORE_JOB_H
 

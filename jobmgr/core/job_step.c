@@ -119,6 +119,16 @@ static void place(struct job *j, struct job_actions *a)
     push(a, JOB_DO_PLACE);
 }
 
+/* Leave a node out of this round. */
+static void exclude(struct job *j, const char *node)
+{
+    for (unsigned i = 0; i < j->excluded_count; i++)
+        if (strcmp(j->excluded[i], node) == 0)
+            return;
+    if (j->excluded_count < JOB_EXCLUDED_MAX)
+        (void)snprintf(j->excluded[j->excluded_count++], JOB_NAME_MAX, "%s", node);
+}
+
 static void round_begin(struct job *j, struct job_actions *a)
 {
     j->tries = 0;
@@ -298,8 +308,7 @@ static int in_refused(struct job *j, const struct job_input *in, struct job_acti
     if (!mine)
         return 0;
     round_undo(j, a);
-    if (j->excluded_count < JOB_EXCLUDED_MAX)
-        (void)snprintf(j->excluded[j->excluded_count++], JOB_NAME_MAX, "%s", in->node);
+    exclude(j, in->node);
     if (++j->tries < JOB_TRIES_MAX)
         place(j, a);
     else if (j->shape.no_wait)
@@ -417,6 +426,7 @@ static int in_lost(struct job *j, const struct job_input *in, struct job_actions
     ev.epoch = u->epoch;
     journal(j, a, &ev, in->now_ms);
     round_want(j, a);
+    exclude(j, ev.node); /* it would cost the next round a claim that nobody answers */
     return 0;
 }
 

@@ -224,7 +224,8 @@ void unit_supersede(struct unit *u)
 {
     if (u->exit.how != UNIT_END_NONE)
         return;
-    xos_log(XOS_EV_UNIT_LOST, "unit=%s reason=\"its owner has given it up\"", u->exec_id);
+    if (u->kill_how != EXIT_NODE_LOST)
+        xos_log(XOS_EV_UNIT_LOST, "unit=%s reason=\"its owner has given it up\"", u->exec_id);
     u->kill_signal = 9;
     u->kill_how = EXIT_NODE_LOST;
     kill_now(u);

@@ -176,6 +176,8 @@ static void a_lost_fenced_unit_runs_again_under_a_higher_epoch(void **state)
     XT_TRY(run_both(&b, &err));
     XT_TRY(give(&b, lost, &err));
     check_actions(&b, "JP");
+    assert_int_equal(b.job->excluded_count, 1); /* not there again at once */
+    assert_string_equal(b.job->excluded[0], "n2.inria");
     XT_TRY(give(&b, (struct job_input){.kind = JOB_IN_PLACED, .nodes = again}, &err));
     check_actions(&b, "C");
     assert_int_equal(b.out.list[0].epoch, 2);
