@@ -331,9 +331,12 @@ static void serve_signal(void *service, struct xos_call *call)
 }
 
 static const struct xos_verb verbs[] = {
-    {"claim.grant", serve_claim, XOS_VERB_NODE},     {"claim.hold", serve_hold, XOS_VERB_NODE},
-    {"claim.release", serve_release, XOS_VERB_NODE}, {"unit.start", serve_start, XOS_VERB_NODE},
-    {"unit.signal", serve_signal, XOS_VERB_NODE},    {"unit.attach", attach_serve, XOS_VERB_STREAM},
+    {"claim.grant", serve_claim, XOS_VERB_NODE | XOS_VERB_HEAD},
+    {"claim.hold", serve_hold, XOS_VERB_NODE | XOS_VERB_HEAD},
+    {"claim.release", serve_release, XOS_VERB_NODE | XOS_VERB_HEAD},
+    {"unit.start", serve_start, XOS_VERB_NODE | XOS_VERB_HEAD},
+    {"unit.signal", serve_signal, XOS_VERB_NODE | XOS_VERB_HEAD},
+    {"unit.attach", attach_serve, XOS_VERB_STREAM},
 };
 
 /* ---- after a restart
