@@ -14,7 +14,7 @@ CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 Q := $(if $(V),,@)
 say = @printf '  %-7s %s\n' $(1) $(2)
 
-# ---- flags ------------------------------------------------------------------------------------
+# Flags
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Werror
 OPT ?= -O2 -g
@@ -34,7 +34,7 @@ CFLAGS = -std=gnu11 -fPIC $(OPT) $(WARN) $(HARDEN) $(SANITIZE) -fvisibility=hidd
 LDFLAGS = $(SANITIZE) -Wl,-z,relro,-z,now -Wl,--as-needed
 LIBS = $(shell pkg-config --libs $(USED) 2>/dev/null) -lpthread -lm
 
-# ---- what is built ----------------------------------------------------------------------------
+# What is built
 
 # Archives, from the ground up. A main file is in none of them.
 MAINS := xosd/main.c cmd/main.c vo-auth/ca/main.c vo-auth/agent/main.c \
@@ -111,7 +111,7 @@ libraries: $(if $(SRC_client),$(B)/lib/libxos.so $(B)/lib/libxos.a)
 # Some tests start the programs.
 tests: programs links $(UNIT) $(SIM) $(B)/tests/print_docs
 
-# ---- rules ------------------------------------------------------------------------------------
+# Rules
 
 .SECONDEXPANSION:
 .SECONDARY:
@@ -184,7 +184,7 @@ $(B)/tests/print_docs: $(B)/obj/tests/lib/docs/print_docs.o $(call archive,disco
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) $< $(call archive,discovery) $(call archive,base) $(LIBS) -o $@
 
-# ---- fuzzing: clang, its own tree -------------------------------------------------------------
+# Fuzzing: clang, its own tree
 
 FUZZ_SECONDS ?= 10
 $(FUZZ): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(foreach a,$(TEST_USES),$(call archive,$(a)))
@@ -198,7 +198,7 @@ fuzz-run: fuzz-build
 fuzz:
 	+$(Q)$(SUB) $(FUZZING) fuzz-run
 
-# ---- packages: the one list -------------------------------------------------------------------
+# Packages: the one list
 
 DEPS := gcc make pkg-config libevent-dev libzmq3-dev libssl-dev libsqlite3-dev libpq-dev \
         libprotobuf-c-dev protobuf-c-compiler libinih-dev libjansson-dev uthash-dev libseccomp-dev \
@@ -214,7 +214,7 @@ deps-test:
 deps-bench:
 	$(Q)tests/lib/need-packages $(DEPS_BENCH)
 
-# ---- tests ------------------------------------------------------------------------------------
+# Tests
 
 # A make of its own for each variant, with all processors unless the caller chose a number.
 JOBS ?= $(shell nproc)
@@ -293,7 +293,7 @@ planted:
 	$(Q)tests/lib/run-planted
 endif
 
-# ---- installing -------------------------------------------------------------------------------
+# Installing
 
 # Only xos goes into bin: the short names exist elsewhere. profile.d puts their folder first.
 D := $(DESTDIR)$(PREFIX)

@@ -69,8 +69,7 @@ int agent_link_open(struct agent_link **out, struct xos_env *env, struct xos_err
     return 0;
 }
 
-/* ---- one question, one answer -----------------------------------------------------------------
- */
+/* One question, one answer */
 
 static int wait_for(struct agent_link *l, short what, uint64_t until_ms, struct xos_error *err)
 {
@@ -182,8 +181,7 @@ int agent_link_call(struct agent_link *l, const char *verb, const ProtobufCMessa
     return read_answer(payload, type, answer, err);
 }
 
-/* ---- the questions of commands ----------------------------------------------------------------
- */
+/* The questions of commands */
 
 Agent__StatusAnswer *agent_link_status(struct agent_link *l, struct xos_error *err)
 {

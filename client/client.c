@@ -60,8 +60,7 @@ int client_operation(struct xos_client *client, struct xos_id *out, struct xos_e
     return xos_env_random(client_pollset_env(client->poll), out->bytes, XOS_ID_BYTES, err);
 }
 
-/* ---- the first words with xosd -----------------------------------------------------------------
- */
+/* The first words with xosd */
 
 static int text_take(ProtobufCBinaryData from, char to[static XOS_HEADER_NAME_MAX],
                      struct xos_error *err)
@@ -124,8 +123,7 @@ static int hello(struct xos_client *c, struct xos_error *err)
     return 0;
 }
 
-/* ---- the client --------------------------------------------------------------------------------
- */
+/* The client */
 
 int xos_client_new(struct xos_client **out, const char *socket, struct xos_fault *fault)
 {
@@ -219,8 +217,7 @@ const char *xos_client_release(void)
     return xos_version;
 }
 
-/* ---- words that people type --------------------------------------------------------------------
- */
+/* Words that people type */
 
 int xos_client_parse_size(const char *text, uint64_t *bytes, struct xos_fault *fault)
 {

@@ -46,8 +46,7 @@ struct xos_job {
 
 static void on_again(void *arg);
 
-/* ---- beginning and end -------------------------------------------------------------------------
- */
+/* Beginning and end */
 
 static void streams_free(struct xos_job *j)
 {
@@ -116,8 +115,7 @@ static void job_check(struct xos_job *j)
         j->ops.on_done(j->arg, j, j->status);
 }
 
-/* ---- the streams of its units ------------------------------------------------------------------
- */
+/* The streams of its units */
 
 static struct client_stream *stream_of(const struct xos_job *j, uint32_t unit)
 {
@@ -226,8 +224,7 @@ static int stream_assign(struct xos_job *j, const struct xos_job_event *ev, stru
     return client_stream_assign(s, ev->node, ev->epoch, err);
 }
 
-/* ---- its events --------------------------------------------------------------------------------
- */
+/* Its events */
 
 static int event_take(struct xos_job *j, const struct xos_job_event *ev, struct xos_error *err)
 {
@@ -296,8 +293,7 @@ static void on_answer(void *arg, struct xos_slice body)
         j->ops.on_id(j->arg, j, j->id);
 }
 
-/* ---- asking, and asking again ------------------------------------------------------------------
- */
+/* Asking, and asking again */
 
 static void job_retry(struct xos_job *j, const struct xos_error *why)
 {
@@ -490,8 +486,7 @@ int xos_job_read(struct xos_job **out, struct xos_client *client, const struct x
     return 0;
 }
 
-/* ---- what a program may do with it -------------------------------------------------------------
- */
+/* What a program may do with it */
 
 const char *xos_job_id(const struct xos_job *j)
 {

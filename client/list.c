@@ -8,8 +8,7 @@
 
 #include <string.h>
 
-/* ---- from the wire -----------------------------------------------------------------------------
- */
+/* From the wire */
 
 /* A job with all that it points to is one block: the structures first, the texts behind them. */
 struct job_block {
@@ -161,8 +160,7 @@ void xos_jobs_free(struct xos_jobs *pub)
     xos_free(list);
 }
 
-/* ---- asking, one institution after the other ---------------------------------------------------
- */
+/* Asking, one institution after the other */
 
 struct listing {
     struct xos_client *client;

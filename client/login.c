@@ -19,8 +19,7 @@
 #define LOGIN_INSTITUTIONS_MAX 32
 #define LOGIN_TRUST_DIR "/etc/xos/trust"
 
-/* ---- who is logged in -------------------------------------------------------------------------
- */
+/* Who is logged in */
 
 static void vos_take(struct client_login *l, const Agent__StatusAnswer *m)
 {
@@ -85,8 +84,7 @@ int client_acting(const struct xos_client *c, const char **vo, const char **role
     return xos_fail(err, XOS_INVALID, "for which VO? choose with --vo or XOS_VO one of:%s", all);
 }
 
-/* ---- logging in -------------------------------------------------------------------------------
- */
+/* Logging in */
 
 struct logging {
     struct xos_client *client;
@@ -236,8 +234,7 @@ static int try_keys(struct logging *l, struct xos_error *err)
     return rc;
 }
 
-/* ---- what VOs say -----------------------------------------------------------------------------
- */
+/* What VOs say */
 
 struct institutions {
     char at[LOGIN_INSTITUTIONS_MAX][XOS_HEADER_NAME_MAX];
@@ -358,8 +355,7 @@ int xos_login(struct xos_client *client, const struct xos_login *wish, struct xo
     return 0;
 }
 
-/* ---- logging out, and asking who one is -------------------------------------------------------
- */
+/* Logging out, and asking who one is */
 
 int xos_logout(struct xos_fault *fault)
 {

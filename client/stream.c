@@ -76,8 +76,7 @@ static void stream_over(struct client_stream *s, const struct xos_error *why)
     s->ops->on_over(s->arg, s->unit, why);
 }
 
-/* ---- sending -----------------------------------------------------------------------------------
- */
+/* Sending */
 
 static int frame_send(struct client_stream *s, const Xos__Job__StreamPb *m)
 {
@@ -149,8 +148,7 @@ static void tell_room(struct client_stream *s)
     s->ops->on_input(s->arg, s->unit);
 }
 
-/* ---- receiving ---------------------------------------------------------------------------------
- */
+/* Receiving */
 
 size_t client_stream_held(const struct client_stream *s)
 {
@@ -263,8 +261,7 @@ static void on_stream(void *arg, struct xos_slice body)
         stream_over(s, NULL);
 }
 
-/* ---- coming and going --------------------------------------------------------------------------
- */
+/* Coming and going */
 
 /* The unit that wants its input again from before what is kept: only a program that still has it
  * all can go on. */

@@ -37,8 +37,7 @@ extern "C" {
 /* The version of the library that runs: "0.1.0". */
 XOS_API const char *xos_client_release(void);
 
-/* ---- what went wrong --------------------------------------------------------------------------
- */
+/* What went wrong */
 
 /* The numbers are those on the wire and stay; a program takes new ones as XOS_FAULT_INTERNAL. */
 enum xos_fault_code {
@@ -65,8 +64,7 @@ struct xos_fault {
     char text[512]; /* one line, no full stop */
 };
 
-/* ---- the client -------------------------------------------------------------------------------
- */
+/* The client */
 
 struct xos_client;
 
@@ -94,8 +92,7 @@ XOS_API const char *xos_client_institution(const struct xos_client *client);
 /* How many nodes that one knew to be up when it was connected to, itself included. */
 XOS_API unsigned xos_client_nodes(const struct xos_client *client);
 
-/* ---- who one is -------------------------------------------------------------------------------
- */
+/* Who one is */
 
 /* How to log in; NULL and 0 are the presets. */
 struct xos_login {
@@ -141,8 +138,7 @@ struct xos_identity {
 XOS_API int xos_whoami(struct xos_identity **out, struct xos_fault *fault);
 XOS_API void xos_identity_free(struct xos_identity *identity); /* takes NULL */
 
-/* ---- what to run ------------------------------------------------------------------------------
- */
+/* What to run */
 
 struct xos_job_file {
     const char *name; /* in the job's scratch directory: no slash */
@@ -188,8 +184,7 @@ struct xos_job_spec {
         .grace_ms = 10000                                                                          \
     }
 
-/* ---- what happens to a job --------------------------------------------------------------------
- */
+/* What happens to a job */
 
 /* Readers take new kinds and ends in their stride. */
 enum xos_job_event_kind {
@@ -322,8 +317,7 @@ XOS_API int xos_job_signal(struct xos_client *client, const char *id, uint32_t u
                            uint64_t grace_ms, xos_signal_done_f done, void *arg,
                            struct xos_fault *fault);
 
-/* ---- listings ---------------------------------------------------------------------------------
- */
+/* Listings */
 
 /* Texts are never NULL, and are the job's own bytes: a terminal may not be sent them as they are.
  * Readers take new states in their stride. */
@@ -396,8 +390,7 @@ XOS_API int xos_nodes_list(struct xos_client *client, const char *need, const ch
                            unsigned flags, struct xos_nodes **out, struct xos_fault *fault);
 XOS_API void xos_nodes_free(struct xos_nodes *nodes); /* takes NULL */
 
-/* ---- words that people type -------------------------------------------------------------------
- */
+/* Words that people type */
 
 /* "1.5GiB", "64M", "1024" (bytes); "90s", "2h", "1d", "30" (seconds). */
 XOS_API int xos_client_parse_size(const char *text, uint64_t *bytes, struct xos_fault *fault);

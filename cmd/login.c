@@ -21,8 +21,7 @@
 
 enum { LOGIN_KEY = OPTION_OWN, LOGIN_LIFE, LOGIN_SESSION, WHOAMI_JSON };
 
-/* ---- the agent --------------------------------------------------------------------------------
- */
+/* The agent */
 
 /* Beside this very program in a build tree, else where it is installed. */
 static const char *agent_path(char path[static PATH_MAX])
@@ -61,8 +60,7 @@ static int agent_start(void)
                                                                                             : -1;
 }
 
-/* ---- xos login --------------------------------------------------------------------------------
- */
+/* xos login */
 
 static int take_login(void *arg, int key, const char *value)
 {
@@ -152,8 +150,7 @@ int cmd_login(int argc, char **argv)
     return rc < 0 ? CMD_FAILED : show();
 }
 
-/* ---- xos logout, xos whoami -------------------------------------------------------------------
- */
+/* xos logout, xos whoami */
 
 static const struct argp_option no_options[] = {{0}};
 const struct cmd_options cmd_logout_options = {

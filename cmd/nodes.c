@@ -48,8 +48,7 @@ const struct cmd_options cmd_nodes_options = {
     .take = take,
 };
 
-/* ---- printing ---------------------------------------------------------------------------------
- */
+/* Printing */
 
 static const char *text_of(const json_t *all, const char *key)
 {
@@ -118,8 +117,7 @@ static int print_json(const struct xos_nodes *list, const bool *shown)
     return rc;
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* Asking */
 
 /* Mark those that were named, all when none was. Returns how many there are. */
 static size_t choose(const struct xos_nodes *list, char **names, int count, bool *shown)

@@ -50,8 +50,7 @@ static bool is_done(const char *state)
     return strcmp(state, "done") == 0;
 }
 
-/* ---- for people --------------------------------------------------------------------------------
- */
+/* For people */
 
 /* Its name, or the command as it was typed; cut to a column's width. */
 static void name_add(struct cmd_table *t, const struct xos_job_info *j)
@@ -146,8 +145,7 @@ static void print_table(const struct xos_job_info **jobs, size_t count, bool uni
     cmd_table_free(&t);
 }
 
-/* ---- for programs ------------------------------------------------------------------------------
- */
+/* For programs */
 
 /* JSON is UTF-8; what is not is escaped as for a terminal. */
 static json_t *text_json(const char *text)
@@ -207,8 +205,7 @@ static int print_json(const struct xos_job_info **jobs, size_t count)
     return rc;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------
- */
+/* Asking */
 
 static int by_age(const void *a, const void *b)
 {

@@ -77,8 +77,7 @@ static const struct argp_option table[] = {
 };
 static const struct argp_option batch_table[] = {RUN_TABLE_JOB, RUN_TABLE_LATER, {0}};
 
-/* ---- options that take more than a line --------------------------------------------------------
- */
+/* Options that take more than a line */
 
 static int words_add(const char ***list, size_t *count, const char *word, const char *option)
 {
@@ -173,8 +172,7 @@ static int number_set(const char *option, const char *value, uint64_t min, uint6
     return 0;
 }
 
-/* ---- the table again, with what each option does -----------------------------------------------
- */
+/* The table again, with what each option does */
 
 static int set_text(const char **to, const char *value)
 {

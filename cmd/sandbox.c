@@ -59,8 +59,7 @@ const struct cmd_options cmd_sandbox_options = {
     .take = take,
 };
 
-/* ---- up and down ------------------------------------------------------------------------------
- */
+/* Up and down */
 
 static int prepare(struct sandbox *s)
 {
@@ -138,8 +137,7 @@ static int down(struct sandbox *s)
     return clear(s);
 }
 
-/* ---- status -----------------------------------------------------------------------------------
- */
+/* Status */
 
 static const char *state_of(const struct sandbox *s, const char *program, const char *of)
 {
@@ -196,8 +194,7 @@ static int status(const struct sandbox *s, bool json)
     return rc;
 }
 
-/* ---- env --------------------------------------------------------------------------------------
- */
+/* Env */
 
 /* In single quotes, as a POSIX shell takes anything. */
 static void print_export(const char *name, const char *value, const char *more)
@@ -249,8 +246,7 @@ static int env(const struct sandbox *s, const char *who, const char *node)
     return CMD_OK;
 }
 
-/* ---- faults -----------------------------------------------------------------------------------
- */
+/* Faults */
 
 static const struct sandbox_node *need_node(const struct sandbox *s, const char *verb,
                                             const char *name)
@@ -326,8 +322,7 @@ static int heal(struct sandbox *s)
     return sandbox_write(s) < 0 || sandbox_apply_cuts(s) < 0 ? CMD_FAILED : CMD_OK;
 }
 
-/* ---- the verbs --------------------------------------------------------------------------------
- */
+/* The verbs */
 
 static const struct verb {
     const char *name;

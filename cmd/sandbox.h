@@ -46,7 +46,7 @@ struct sandbox {
     size_t cut_count;
 };
 
-/* ---- sandbox_layout.c: the directory -------------------------------------------------------- */
+/* Sandbox_layout.c: the directory */
 
 typedef char sandbox_path[SANDBOX_PATH_MAX];
 
@@ -70,7 +70,7 @@ int sandbox_mkdir(const struct sandbox *s, const char *path, mode_t mode);
 int sandbox_put(const struct sandbox *s, const char *path, mode_t mode, const char *text);
 int sandbox_rmtree(const char *path);
 
-/* ---- sandbox_process.c: what runs ------------------------------------------------------------ */
+/* Sandbox_process.c: what runs */
 
 struct sandbox_run {
     const char *name;        /* for its pid file and its log: "xosd.n1.inria" */
@@ -97,7 +97,7 @@ size_t sandbox_kill_all(const struct sandbox *s, const char *dir);
 /* TERM to all that was started, KILL to what is left. */
 void sandbox_end_all(const struct sandbox *s);
 
-/* ---- sandbox_up.c: institutions, users, nodes ------------------------------------------------ */
+/* Sandbox_up.c: institutions, users, nodes */
 
 int sandbox_build(const struct sandbox *s);
 int sandbox_start_node(const struct sandbox *s, const struct sandbox_node *n);

@@ -88,8 +88,7 @@ bool sandbox_exists(const struct sandbox *s)
     return access(sandbox_at(s, path, LAYOUT_JOURNAL), F_OK) == 0;
 }
 
-/* ---- the journal ------------------------------------------------------------------------------
- */
+/* The journal */
 
 static json_t *journal_json(const struct sandbox *s)
 {
@@ -191,8 +190,7 @@ const struct sandbox_node *sandbox_node(const struct sandbox *s, const char *nam
     return NULL;
 }
 
-/* ---- a new one --------------------------------------------------------------------------------
- */
+/* A new one */
 
 /* Does nobody listen on the first address of this net? */
 static bool is_free(unsigned net)
@@ -274,8 +272,7 @@ int sandbox_plan(struct sandbox *s, const char *institutions, unsigned nodes)
     return -1;
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* Files */
 
 int sandbox_mkdir(const struct sandbox *s, const char *path, mode_t mode)
 {

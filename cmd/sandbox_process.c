@@ -33,8 +33,7 @@ static void nap(unsigned ms)
     (void)nanosleep(&t, NULL);
 }
 
-/* ---- starting ---------------------------------------------------------------------------------
- */
+/* Starting */
 
 /* In the child: nothing of the caller's is taken along. */
 static void become(const struct sandbox *s, const struct sandbox_run *r, int in, int out, int err)
@@ -150,8 +149,7 @@ int sandbox_do(const struct sandbox *s, const struct sandbox_run *r)
     return -1;
 }
 
-/* ---- who runs ---------------------------------------------------------------------------------
- */
+/* Who runs */
 
 /* Field 22 of /proc/PID/stat, in clock ticks since the boot; 0: no such process, or a dead one. */
 static unsigned long long started(pid_t pid)
@@ -221,8 +219,7 @@ int sandbox_listens(const struct sandbox *s, const char *name, const char *socke
     return -1;
 }
 
-/* ---- what belongs to a directory --------------------------------------------------------------
- */
+/* What belongs to a directory */
 
 static bool holds(const char *path, const char *text)
 {

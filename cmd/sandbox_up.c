@@ -28,8 +28,7 @@ const char *sandbox_user_of(size_t institution)
     return institution < sizeof(users) / sizeof(users[0]) ? users[institution] : NULL;
 }
 
-/* ---- the programs -----------------------------------------------------------------------------
- */
+/* The programs */
 
 static int copy_program(const struct sandbox *s, const char *from_dir, const char *name)
 {
@@ -66,8 +65,7 @@ static int copy_programs(const struct sandbox *s, const char *from)
     return 0;
 }
 
-/* ---- institutions -----------------------------------------------------------------------------
- */
+/* Institutions */
 
 #define WORDS_MAX 20
 
@@ -195,8 +193,7 @@ static int start_ca(const struct sandbox *s, const char *inst)
     return sandbox_listens(s, name, socket_path, SOCK_STREAM);
 }
 
-/* ---- users ------------------------------------------------------------------------------------
- */
+/* Users */
 
 static int read_text(const char *path, char *to, size_t size)
 {
@@ -293,8 +290,7 @@ static int make_user(const struct sandbox *s, size_t i)
     return start_agent(s, full, inst);
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------
- */
+/* Nodes */
 
 /* Continuation lines, since a line of the file has its bound. */
 static void seeds_text(const struct sandbox *s, char *to, size_t size)
@@ -440,8 +436,7 @@ static int start_nodes(const struct sandbox *s, bool heads)
     return 0;
 }
 
-/* ---- all of it --------------------------------------------------------------------------------
- */
+/* All of it */
 
 int sandbox_build(const struct sandbox *s)
 {
@@ -503,8 +498,7 @@ int sandbox_wait_all(const struct sandbox *s)
     return 0;
 }
 
-/* ---- cuts -------------------------------------------------------------------------------------
- */
+/* Cuts */
 
 static bool is_of(const struct sandbox_node *n, const char *name)
 {

@@ -47,8 +47,7 @@ void session_free(struct session *s)
     free(s);
 }
 
-/* ---- what the job says -------------------------------------------------------------------------
- */
+/* What the job says */
 
 static void end_session(struct session *s, int status)
 {
@@ -242,8 +241,7 @@ const struct xos_job_ops session_ops = {.size = sizeof(session_ops),
                                         .on_done = on_done,
                                         .on_failed = on_failed};
 
-/* ---- the loop ----------------------------------------------------------------------------------
- */
+/* The loop */
 
 static void soonest(int *timeout, uint64_t now, uint64_t due)
 {

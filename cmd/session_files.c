@@ -15,8 +15,7 @@
 
 #define SESSION_READ_BYTES ((size_t)64 << 10)
 
-/* ---- names -------------------------------------------------------------------------------------
- */
+/* Names */
 
 char *session_file_name(const char *pattern, const char *job, uint32_t unit)
 {
@@ -52,8 +51,7 @@ static bool has_letter(const char *pattern, char letter)
     return false;
 }
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* Opening */
 
 static void on_written(void *arg, uint32_t unit, int stream, size_t bytes)
 {
@@ -192,8 +190,7 @@ void session_close_files(struct session *s)
     }
 }
 
-/* ---- moving bytes ------------------------------------------------------------------------------
- */
+/* Moving bytes */
 
 struct cmd_sink *session_sink(struct session *s, uint32_t unit, int stream)
 {

@@ -47,7 +47,7 @@ struct session {
 
 struct session_unit *session_unit(struct session *s, uint32_t unit);
 
-/* ---- session_files.c ---- */
+/* Session_files.c */
 int session_open_files(struct session *s, const char *job);
 void session_close_files(struct session *s);
 struct cmd_sink *session_sink(struct session *s, uint32_t unit, int stream);
@@ -56,7 +56,7 @@ void session_read(struct session *s, uint32_t unit);
 /* Is standard input a terminal that is somebody else's now? */
 bool session_input_ready(struct session *s, uint32_t unit);
 
-/* ---- session_signals.c ---- */
+/* Session_signals.c */
 int session_catch(struct session *s);
 void session_caught(struct session *s);
 void session_send(struct session *s, int signal);

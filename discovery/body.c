@@ -14,8 +14,7 @@ void node_body_free(struct node_body *b)
     *b = (struct node_body){.roles = 0};
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* Writing */
 
 struct one {
     Xos__Discovery__Attribute at[XQL_ATTRS], *list[XQL_ATTRS];
@@ -109,8 +108,7 @@ int node_body_write(struct xos_buf *out, const struct node_body *b, struct xos_e
     return rc;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* Reading */
 
 static void take_text(struct xql_row *row, size_t device, enum xql_attr a, ProtobufCBinaryData b)
 {

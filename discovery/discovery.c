@@ -136,8 +136,7 @@ void discovery_claimed(struct discovery *d, uint32_t cpus, uint64_t mem_bytes)
         members_dirty(d->members);
 }
 
-/* ---- the net's news ---------------------------------------------------------------------------
- */
+/* The net's news */
 
 void discovery_on_message(struct discovery *d, const char *node, struct xos_slice message)
 {
@@ -157,8 +156,7 @@ void discovery_on_seed_down(struct discovery *d, size_t seed)
         members_on_seed_down(d->members, seed);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* Asking */
 
 static uint64_t integer_of(const struct xql_row *row, enum xql_attr a)
 {

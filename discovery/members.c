@@ -66,8 +66,7 @@ static void reach_from(struct discovery_reach *to, const struct descriptor_reach
     }
 }
 
-/* ---- signing ----------------------------------------------------------------------------------
- */
+/* Signing */
 
 static int own_descriptor(struct members *m, struct descriptor *out, struct xos_error *err)
 {
@@ -134,8 +133,7 @@ static int sign_row(struct members *m, bool leaving, struct xos_error *err)
     return rc;
 }
 
-/* ---- what the cores want done -----------------------------------------------------------------
- */
+/* What the cores want done */
 
 /* The core hears of it in a step of its own. At the maximum it hears of fewer, and asks again when
  * no answer comes. */
@@ -321,8 +319,7 @@ static void on_tell(void *arg)
     rest(m, rc, &err);
 }
 
-/* ---- what comes -------------------------------------------------------------------------------
- */
+/* What comes */
 
 static bool has_descriptor(enum disc_kind kind)
 {
@@ -438,8 +435,7 @@ void members_leave(struct members *m)
     xos_timer_cancel(m->timer);
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* The whole */
 
 static int begin(struct members *m, struct xos_error *err)
 {

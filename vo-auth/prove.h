@@ -63,7 +63,7 @@ int auth_possession_check(struct xos_slice statement, struct xos_slice possessio
  */
 bool auth_address_valid(struct xos_slice address);
 
-/* ---- join tokens, as a person pastes them ----
+/* Join tokens, as a person pastes them.
  *
  * "xosj1-" and hexadecimal: the secret, the root's hash, 4 bytes of checksum. The secret is the
  * seed of an Ed25519 key; xos-ca keeps only the hash of its public half, and the node that joins

@@ -70,8 +70,7 @@ static struct xos_slice slice(const struct xos_buf *b)
     return (struct xos_slice){b->data, b->len};
 }
 
-/* ---- reading the directory --------------------------------------------------------------------
- */
+/* Reading the directory */
 
 struct reading {
     struct auth_trust *t;
@@ -289,8 +288,7 @@ int auth_trust_add_root(struct auth_trust *t, const char *institution, struct xo
     return auth_anchors_add(&t->now.anchors, institution, der, err);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* Asking */
 
 void auth_trust_context(const struct auth_trust *t, enum auth_kind slot, int64_t now_ms,
                         struct auth_context *out)

@@ -32,8 +32,7 @@ static void name_user(struct gate *g, const char *login)
         (void)snprintf(g->user, sizeof(g->user), "u%u@%.31s", (unsigned)g->uid, institution);
 }
 
-/* ---- the policy -------------------------------------------------------------------------------
- */
+/* The policy */
 
 static int policy_file(struct gate *g, struct xos_buf *text, struct xos_error *err)
 {
@@ -132,8 +131,7 @@ int gate_admit(const struct gate *g, const struct gate_wish *wish, struct xos_er
     return decide(g, &r, &a, wish->user, err);
 }
 
-/* ---- signatures -------------------------------------------------------------------------------
- */
+/* Signatures */
 
 /* One signed request on its way through the steps. */
 struct check {
@@ -256,8 +254,7 @@ static int check_signed(struct gate *g, const struct xos_verb *verb, const struc
     return 0;
 }
 
-/* ---- without a signature ----------------------------------------------------------------------
- */
+/* Without a signature */
 
 static int check_unsigned(const struct gate *g, const struct xos_verb *verb,
                           const struct xos_peer *peer, struct xos_caller *out,

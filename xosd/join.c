@@ -73,8 +73,7 @@ static void on_conn_close(void *arg, struct xos_conn *conn, const struct xos_err
     finish(arg, &gone);
 }
 
-/* ---- a head asks its own xos-ca ---------------------------------------------------------------
- */
+/* A head asks its own xos-ca */
 
 static void on_ca_frame(void *arg, struct xos_conn *conn, struct xos_slice frame)
 {
@@ -112,8 +111,7 @@ static int ask_ca(struct join *j, const char *verb, struct xos_slice body, struc
     return rc == 0 ? wait_for_it(j, err) : -1;
 }
 
-/* ---- another node asks a seed -----------------------------------------------------------------
- */
+/* Another node asks a seed */
 
 /* The root must be the token's: nothing else is known yet. */
 static int verify(void *arg, const struct xos_slice *chain, size_t count, struct xos_tls_peer *out,
@@ -266,8 +264,7 @@ static int ask_head(struct join *j, const char *verb, struct xos_slice body, str
     return rc == 0 ? wait_for_it(j, err) : -1;
 }
 
-/* ---- the claim --------------------------------------------------------------------------------
- */
+/* The claim */
 
 static int ask(struct join *j, const char *verb, struct xos_slice body, struct xos_error *err)
 {

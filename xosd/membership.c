@@ -80,8 +80,7 @@ void membership_on_seed_down(struct membership *m, size_t seed)
     letter_failed(&m->letters[seed]);
 }
 
-/* ---- discovery's net --------------------------------------------------------------------------
- */
+/* Discovery's net */
 
 static int send_node(void *arg, const char *node, const struct discovery_reach *reach,
                      struct xos_slice message, struct xos_error *err)

@@ -45,8 +45,7 @@ struct node {
     double disk_free;
 };
 
-/* ---- what anybody may ask
- * ------------------------------------------------------------------------------- */
+/* What anybody may ask */
 
 static void serve_hello(void *service, struct xos_call *call)
 {
@@ -96,8 +95,7 @@ static void on_disk(void *arg)
     xos_timer_set(n->disk, NODE_DISK_CHECK_MS);
 }
 
-/* ---- start, step by step
- * --------------------------------------------------------------------------------- */
+/* Start, step by step */
 
 static int start_gate(struct node *n, const struct xos_user *who, struct xos_error *err)
 {
@@ -155,8 +153,7 @@ static int start_discovery(struct node *n, struct xos_error *err)
     return discovery_new(&n->discovery, &c, err);
 }
 
-/* ---- other nodes
- * --------------------------------------------------------------------------------- */
+/* Other nodes */
 
 static int reach(void *arg, const char *node, struct discovery_reach *out, struct xos_error *err)
 {

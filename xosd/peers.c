@@ -62,8 +62,7 @@ struct peer *peer_need(struct peers *p, const char *name, struct xos_error *err)
     return peer;
 }
 
-/* ---- requests that wait for a connection ------------------------------------------------------
- */
+/* Requests that wait for a connection */
 
 static void dial_free(struct xos_dial *d)
 {
@@ -180,8 +179,7 @@ static int verify_answer(void *arg, const struct xos_envelope *e, const struct x
     return xos_key_verify(who->key, XOS_ANSWER_DOMAIN, e->header, e->signature, err);
 }
 
-/* ---- meeting ----------------------------------------------------------------------------------
- */
+/* Meeting */
 
 /* The one verdict on a peer's chain; what its certificate says of it is noted on the way. */
 static int verify(void *arg, const struct xos_slice *chain, size_t count, struct xos_tls_peer *out,
@@ -336,8 +334,7 @@ static int on_stream(void *arg, struct xos_bulk_conn *conn, struct xos_stream *s
     return 0;
 }
 
-/* ---- seeds ------------------------------------------------------------------------------------
- */
+/* Seeds */
 
 static void seed_known(struct seed *s, struct peer *peer, struct xos_bulk_conn *conn)
 {
@@ -405,8 +402,7 @@ void peers_seed(struct peers *p, size_t seed)
     }
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* The whole */
 
 static bool is_cut(void *arg, const char *address)
 {

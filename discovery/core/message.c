@@ -12,7 +12,7 @@ typedef Xos__Discovery__Message pb_message;
 typedef Xos__Discovery__Signed pb_signed;
 typedef Xos__Discovery__Entry pb_entry;
 
-/* ---- encoding ---- */
+/* Encoding */
 
 /* What a protobuf message of ours points to while it is packed. */
 struct scratch {
@@ -180,7 +180,7 @@ static void put_pull(struct scratch *s, const struct spread_message *m)
     s->message.pull = &s->body.pull;
 }
 
-/* ---- decoding ---- */
+/* Decoding */
 
 struct held {
     struct disc_message face;
@@ -317,7 +317,7 @@ static int get_pull(struct held *h, const pb_message *pb, struct xos_error *err)
     return 0;
 }
 
-/* ---- the kinds ---- */
+/* The kinds */
 
 static const struct {
     const char *name;

@@ -50,7 +50,7 @@ int row_compare(uint64_t incarnation_a, uint64_t seq_a, uint64_t incarnation_b, 
     return seq_a < seq_b ? -1 : seq_a > seq_b;
 }
 
-/* ---- statements ---- */
+/* Statements */
 
 static int read_row(struct row_record *out, char *node, const Xos__Discovery__Row *pb,
                     struct xos_slice statement, struct xos_error *err)
@@ -113,7 +113,7 @@ int row_state_bytes(struct xos_buf *out, const struct row_record *r, struct xos_
     return xos_pb_pack(&pb.base, out, err);
 }
 
-/* ---- bytes ---- */
+/* Bytes */
 
 static struct xos_slice put_bytes(uint8_t **at, struct xos_slice from)
 {
@@ -148,7 +148,7 @@ void row_bytes_free(struct row_bytes *b)
     xos_free(b);
 }
 
-/* ---- the table ---- */
+/* The table */
 
 int row_table_new(struct row_table **out, struct xos_error *err)
 {

@@ -69,7 +69,7 @@ struct spread {
     struct asked asked[SPREAD_ASKED_MAX];
 };
 
-/* ---- sets ---- */
+/* Sets */
 
 static void set_put(struct set *s, size_t slot)
 {
@@ -97,7 +97,7 @@ static size_t set_next(const struct set *s, size_t slot)
     return ROW_TABLE_MAX;
 }
 
-/* ---- actions ---- */
+/* Actions */
 
 static struct spread_action *act(struct spread_actions *out, enum spread_action_kind kind,
                                  const char *node)
@@ -139,7 +139,7 @@ static void drop_empty(struct spread_actions *out, const struct spread_message *
         out->count--;
 }
 
-/* ---- batches ---- */
+/* Batches */
 
 static size_t row_bytes(const struct row_record *r)
 {
@@ -244,7 +244,7 @@ static void flush_news(struct spread *s, struct spread_actions *out)
     s->news_due_ms = UINT64_MAX;
 }
 
-/* ---- the local row ---- */
+/* The local row */
 
 static void ask_to_sign(struct spread *s, struct spread_actions *out)
 {
@@ -262,7 +262,7 @@ static uint64_t sign_due(const struct spread *s)
     return s->signed_ms + (s->dirty ? SPREAD_CHANGE_MS : SPREAD_REFRESH_MS);
 }
 
-/* ---- taking rows ---- */
+/* Taking rows */
 
 static struct neighbor *find_neighbor(struct spread *s, const char *node)
 {
@@ -383,7 +383,7 @@ static int on_rows(struct spread *s, const struct spread_event *ev, struct neigh
     return rc;
 }
 
-/* ---- digests ---- */
+/* Digests */
 
 static bool may_pull(struct spread *s, uint64_t name)
 {
@@ -466,7 +466,7 @@ static int (*const messages[DISC_KINDS])(struct spread *s, const struct spread_e
     [DISC_PULL] = on_pull,
 };
 
-/* ---- events ---- */
+/* Events */
 
 /* Only neighbours are listened to, so that what one node can make us do is bounded by its links;
  * rows are taken from anyone, since a link may just have ended on one side. */

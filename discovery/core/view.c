@@ -68,7 +68,7 @@ struct view {
     struct sent sent;      /* in that shuffle */
 };
 
-/* ---- actions ---- */
+/* Actions */
 
 static struct view_action *act(struct view_actions *out, enum view_action_kind kind)
 {
@@ -113,7 +113,7 @@ static void seek_soon(struct view *v)
         v->due_ms[TIMER_SEEK] = at;
 }
 
-/* ---- the views ---- */
+/* The views */
 
 static void make_room(struct view *v, const struct sent *sent)
 {
@@ -229,7 +229,7 @@ static void request(struct view *v, const struct descriptor *who, int seed, bool
     descriptor_copy(&m->who, &v->self);
 }
 
-/* ---- entries of shuffles ---- */
+/* Entries of shuffles */
 
 static void pick(struct view *v, struct view_message *m, const struct peers *from, size_t n,
                  bool ageless)
@@ -273,7 +273,7 @@ static void shuffle(struct view *v, const struct descriptor *to, uint32_t hops,
     note_sent(&v->sent, m);
 }
 
-/* ---- messages ---- */
+/* Messages */
 
 static bool is_active(const struct view *v, const char *node)
 {
@@ -515,7 +515,7 @@ static void on_message(struct view *v, const struct view_event *ev, struct view_
     messages[m->kind].on(v, ev->node, m, out);
 }
 
-/* ---- timers ---- */
+/* Timers */
 
 static void tick_alive(struct view *v, struct view_actions *out)
 {
@@ -660,7 +660,7 @@ static void (*const ticks[TIMERS])(struct view *v, struct view_actions *out) = {
     [TIMER_CONTACT] = tick_contact,
 };
 
-/* ---- events ---- */
+/* Events */
 
 static void on_start(struct view *v, const struct view_event *ev, struct view_actions *out)
 {
@@ -783,7 +783,7 @@ void view_free(struct view *v)
     xos_free(v);
 }
 
-/* ---- looking ---- */
+/* Looking */
 
 size_t view_active_count(const struct view *v)
 {

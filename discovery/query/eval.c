@@ -47,8 +47,7 @@ static enum xql_truth truth_of(bool is)
     return is ? XQL_TRUE : XQL_FALSE;
 }
 
-/* ---- devices ----------------------------------------------------------------------------------
- */
+/* Devices */
 
 /* Does the condition of a device call admit this device? */
 static enum xql_truth admits(struct frame *f, const struct xql_node *n, size_t device)
@@ -206,8 +205,7 @@ static enum xql_truth same_all(struct frame *f, const struct xql_node *n)
     return equal && !g.blank ? XQL_TRUE : XQL_UNKNOWN;
 }
 
-/* ---- quantities -------------------------------------------------------------------------------
- */
+/* Quantities */
 
 static struct span exactly(unsigned type, double number, uint64_t integer)
 {
@@ -260,8 +258,7 @@ bool xql_eval_quantity(const struct xql_expr *e, unsigned node, const struct xql
     return true;
 }
 
-/* ---- conditions -------------------------------------------------------------------------------
- */
+/* Conditions */
 
 static int order_numbers(double a, double b)
 {

@@ -19,8 +19,7 @@ void xql_explain_start(struct xql_explain *x, const struct xql_expr *need)
         x->clause[i].node = clauses[i];
 }
 
-/* ---- the nearest miss -------------------------------------------------------------------------
- */
+/* The nearest miss */
 
 struct telling {
     const struct xql_row *row;
@@ -96,8 +95,7 @@ static void keep_miss(struct xql_explain *x, const struct xql_row *row, uint64_t
     }
 }
 
-/* ---- counting ---------------------------------------------------------------------------------
- */
+/* Counting */
 
 _Static_assert(XQL_NODES_MAX <= 64, "a set of clauses has 64 bits");
 
@@ -131,8 +129,7 @@ struct xql_verdict xql_explain_add(struct xql_explain *x, const struct xql_row *
     return all;
 }
 
-/* ---- telling ----------------------------------------------------------------------------------
- */
+/* Telling */
 
 static int clause_text(const struct xql_explain *x, unsigned i, struct xos_buf *text,
                        struct xos_error *err)

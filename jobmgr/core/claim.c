@@ -158,7 +158,7 @@ static uint32_t units_of_user(const struct claim_table *t, const char *user)
     return n;
 }
 
-/* ---- what was given back ---- */
+/* What was given back */
 
 static struct released *released_get(const struct claim_table *t, const struct claim_id *id,
                                      const char *head)
@@ -207,7 +207,7 @@ static void remember(struct claim_table *t, const struct claim_id *id, uint64_t 
     DL_APPEND(t->by_age, r);
 }
 
-/* ---- granting ---- */
+/* Granting */
 
 /* What the wanted units take beyond what their claims hold already. */
 struct grant {

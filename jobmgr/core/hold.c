@@ -140,7 +140,7 @@ void hold_each(const struct hold *h, const char *node,
             each(&u->id, u->epoch, arg);
 }
 
-/* ---- actions ---- */
+/* Actions */
 
 /* Room is made before anything changes, so that no step can stop half way. */
 static int reserve(struct hold_actions *a, size_t count, struct xos_error *err)
@@ -215,7 +215,7 @@ static void lose(struct held *u, uint64_t now_ms, struct hold_actions *a)
     say_lost(u, a);
 }
 
-/* ---- silence ---- */
+/* Silence */
 
 static uint64_t over_at(const struct held *u)
 {
@@ -291,7 +291,7 @@ static int on_tick(struct hold *h, const struct hold_event *ev, struct hold_acti
     return 0;
 }
 
-/* ---- answers ---- */
+/* Answers */
 
 static void note_unknown(struct hold *h, struct node *n, const struct hold_event *ev)
 {
@@ -344,7 +344,7 @@ static int on_answer(struct hold *h, const struct hold_event *ev, struct hold_ac
     return 0;
 }
 
-/* ---- what is held ---- */
+/* What is held */
 
 static struct node *node_new(struct hold *h, const char *name)
 {

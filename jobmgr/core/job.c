@@ -95,8 +95,7 @@ const char *job_state_name(const struct job *j)
     return "ending";
 }
 
-/* ---- folding events ---------------------------------------------------------------------------
- */
+/* Folding events */
 
 static void keep(char *to, size_t size, const char *from)
 {

@@ -110,8 +110,7 @@ static void end_unit(struct job *j, struct job_actions *a, uint32_t unit,
     journal(j, a, &ev, now_ms);
 }
 
-/* ---- rounds of claims -------------------------------------------------------------------------
- */
+/* Rounds of claims */
 
 static void place(struct job *j, struct job_actions *a)
 {
@@ -327,8 +326,7 @@ static int in_retry(struct job *j, const struct job_input *in, struct job_action
     return 0;
 }
 
-/* ---- what workers report ----------------------------------------------------------------------
- */
+/* What workers report */
 
 /* The unit, when the report comes from where it is assigned; else NULL. */
 static struct job_unit *reported(struct job *j, const struct job_input *in)
@@ -430,8 +428,7 @@ static int in_lost(struct job *j, const struct job_input *in, struct job_actions
     return 0;
 }
 
-/* ---- signals ----------------------------------------------------------------------------------
- */
+/* Signals */
 
 static bool signal_is_fatal(int32_t signal)
 {
@@ -474,8 +471,7 @@ static int in_signal(struct job *j, const struct job_input *in, struct job_actio
     return 0;
 }
 
-/* ---- after a restart of the owner ---------------------------------------------------------------
- */
+/* After a restart of the owner */
 
 /* The log may end between a signal and the ends that it had, or between the last end and DONE. */
 static void catch_up(struct job *j, struct job_actions *a, int64_t now_ms)

@@ -24,7 +24,7 @@ static bool excluded(const struct place_request *r, const struct place_node *n)
     return false;
 }
 
-/* ---- who has how many ---- */
+/* Who has how many */
 
 static void count_in(struct place_node *c, struct place_node *n, uint32_t units)
 {
@@ -60,7 +60,7 @@ static void count_all(const struct place_request *r, struct place_node *c, size_
     }
 }
 
-/* ---- the best node ---- */
+/* The best node */
 
 static uint64_t in_group(const struct place_node *c, const struct place_node *n)
 {
@@ -130,7 +130,7 @@ static struct place_node *choose(const struct place_request *r, struct place_nod
     return best;
 }
 
-/* ---- how many there is room for ---- */
+/* How many there is room for */
 
 static uint64_t times(const struct claim_need *n, const struct claim_need *in)
 {

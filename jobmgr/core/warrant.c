@@ -15,8 +15,7 @@ void warrant_free(struct warrant *w)
     *w = (struct warrant){.user = ""};
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* Reading */
 
 static int chain_take(struct xos_slice chain[static AUTH_CHAIN_MAX], size_t count,
                       const ProtobufCBinaryData *from, const char *whose, struct xos_error *err)
@@ -93,8 +92,7 @@ static int check_extent(const struct auth_grant *g, const struct job_spec *s, st
     return 0;
 }
 
-/* ---- at submit --------------------------------------------------------------------------------
- */
+/* At submit */
 
 struct submit {
     const struct warrant_submit *s;
@@ -178,8 +176,7 @@ int warrant_check_submit(struct warrant *out, const struct warrant_submit *s,
     return 0;
 }
 
-/* ---- the head signs ---------------------------------------------------------------------------
- */
+/* The head signs */
 
 static int unit_name(struct auth_name *out, struct xos_slice job, uint32_t unit,
                      struct xos_error *err)
@@ -214,8 +211,7 @@ int warrant_assign(struct xos_buf *out, const struct warrant *w, const struct wa
     return auth_assignment_sign(out, &a, head_key, err);
 }
 
-/* ---- at the worker ----------------------------------------------------------------------------
- */
+/* At the worker */
 
 struct start {
     const Xos__Job__StartPb *m;

@@ -110,8 +110,7 @@ static void attach_free(struct attach *a)
     xos_free(a);
 }
 
-/* ---- output
- * ------------------------------------------------------------------------------------------- */
+/* Output */
 
 static int frame_send(struct attach *a, const Xos__Job__StreamPb *m, struct xos_error *err)
 {
@@ -206,8 +205,7 @@ static void attach_pump(void *arg)
         xos_loop_defer(a->worker->loop, &a->more);
 }
 
-/* ---- input
- * -------------------------------------------------------------------------------------------- */
+/* Input */
 
 /* Hand the shim what it has credit for. */
 static void input_pump(struct attach *a)
@@ -346,8 +344,7 @@ static void on_close(void *arg, struct xos_conn *conn, const struct xos_error *w
 static const struct xos_conn_ops conn_ops = {
     .on_frame = on_frame, .on_room = on_room, .on_close = on_close};
 
-/* ---- coming
- * --------------------------------------------------------------------------------------------- */
+/* Coming */
 
 static void attach_answer(struct attach *a)
 {

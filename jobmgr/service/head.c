@@ -111,9 +111,7 @@ void owned_drop(struct owned *o)
     owned_free(o);
 }
 
-/* ---- inputs
- * -----------------------------------------------------------------------------------------------
- */
+/* Inputs */
 
 int owned_step(struct owned *o, const struct job_input *in, struct xos_error *err)
 {
@@ -169,8 +167,7 @@ void owned_orphan_check(struct owned *o)
         xos_timer_set(o->orphan, o->spec->pty ? HEAD_ORPHAN_PTY_MS : HEAD_ORPHAN_MS);
 }
 
-/* ---- calls to workers: each knows its job, unit, node and epoch
- * ------------------------------------------- */
+/* Calls to workers: each knows its job, unit, node and epoch */
 
 struct asked {
     struct owned *job;
@@ -372,8 +369,7 @@ static int do_signal(struct owned *o, const struct job_action *x, struct xos_err
     return call_worker(o, x, "unit.signal", &m, on_signalled, err);
 }
 
-/* ---- placement
- * -------------------------------------------------------------------------------------------- */
+/* Placement */
 
 static int do_place(struct owned *o, const struct job_action *x, struct xos_error *err)
 {
@@ -407,8 +403,7 @@ static int do_place(struct owned *o, const struct job_action *x, struct xos_erro
     return owned_step(o, &in, err);
 }
 
-/* ---- the queue
- * -------------------------------------------------------------------------------------------- */
+/* The queue */
 
 static int do_retry(struct owned *o, const struct job_action *x, struct xos_error *err)
 {

@@ -46,8 +46,7 @@ static void question_free(struct question *q)
     xos_free(q);
 }
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* Answers */
 
 static int take_unknown(struct hold_event *ev, const Xos__Job__HoldAnswerPb *m,
                         struct hold_unit_id *unknown, struct xos_error *err)
@@ -97,8 +96,7 @@ static void on_answer(void *arg, const struct xos_error *result, struct xos_slic
     question_free(q);
 }
 
-/* ---- questions --------------------------------------------------------------------------------
- */
+/* Questions */
 
 struct listing {
     Xos__Job__HeldPb held[CLAIM_COUNT_MAX];
@@ -158,8 +156,7 @@ static int ask(struct head_hold *x, const struct hold_action *a, struct xos_erro
     return rc;
 }
 
-/* ---- losses -----------------------------------------------------------------------------------
- */
+/* Losses */
 
 /* LOST is said again until the unit is not held any more, which follows from its job's event. */
 static int lose(struct head_hold *x, const struct hold_action *a, struct xos_error *err)
@@ -220,8 +217,7 @@ static int give(struct head_hold *x, struct hold_event *ev, struct xos_error *er
     return rc;
 }
 
-/* ---- what is held -----------------------------------------------------------------------------
- */
+/* What is held */
 
 static void add(struct owned *o, uint32_t unit, const char *node, uint64_t epoch)
 {

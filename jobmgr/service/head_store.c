@@ -140,8 +140,7 @@ int head_each_event(struct head *h, int64_t job, uint64_t after,
     return rc;
 }
 
-/* ---- reading back
- * ------------------------------------------------------------------------------------------ */
+/* Reading back */
 
 struct loading {
     struct head *head;
@@ -219,8 +218,7 @@ int head_load(struct head *h, struct xos_error *err)
     return rc;
 }
 
-/* ---- jobs of the past
- * ---------------------------------------------------------------------------------------- */
+/* Jobs of the past */
 
 struct past {
     const char *id;

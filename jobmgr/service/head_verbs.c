@@ -10,8 +10,7 @@
 #include <string.h>
 #include <utlist.h>
 
-/* ---- reports of workers: answered when what they say is durable
- * --------------------------------------------- */
+/* Reports of workers: answered when what they say is durable */
 
 struct report {
     struct xos_call *call;
@@ -127,8 +126,7 @@ static void serve_report(void *service, struct xos_call *call)
     xos_call_fail(call, &err);
 }
 
-/* ---- users: submit, watch, signal
- * ---------------------------------------------------------------------------- */
+/* Users: submit, watch, signal */
 
 static int check_limits(struct head *h, const char *user, struct xos_error *err)
 {

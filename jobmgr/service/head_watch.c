@@ -141,8 +141,7 @@ int watcher_add(struct owned *o, struct xos_call *call, bool submitting, bool st
     return 0;
 }
 
-/* ---- a job that is over: its whole log at once ------------------------------------------------
- */
+/* A job that is over: its whole log at once */
 
 static int tell_one(void *arg, struct xos_slice bytes, struct xos_error *err)
 {

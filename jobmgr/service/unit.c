@@ -110,8 +110,7 @@ static void unit_move(struct unit *u, enum worker_unit_state state)
     xos_log(XOS_EV_UNIT, "unit=%s state=%s", u->exec_id, names[state]);
 }
 
-/* ---- the record
- * ---------------------------------------------------------------------------------- */
+/* The record */
 
 static int record_put(struct xos_tx *tx, void *arg, struct xos_error *err)
 {
@@ -164,8 +163,7 @@ static void start_failed(struct unit *u, int number, const struct xos_error *why
     unit_end(u);
 }
 
-/* ---- the shim
- * ---------------------------------------------------------------------------------------- */
+/* The shim */
 
 void unit_tell_shim(struct unit *u, enum shim_type type, uint64_t a, uint64_t b, uint64_t c,
                     struct xos_slice data)
@@ -392,8 +390,7 @@ static void ask_execd_about(struct unit *u)
         xos_timer_set(u->timer, WORKER_LIST_AGAIN_MS);
 }
 
-/* ---- the start
- * --------------------------------------------------------------------------------------- */
+/* The start */
 
 static void on_started(void *arg, const struct xos_error *result, const struct execd_answer *answer,
                        size_t bytes)
@@ -531,8 +528,7 @@ void unit_resume(struct unit *u, const struct execd_entry *found)
     }
 }
 
-/* ---- the end
- * ----------------------------------------------------------------------------------------- */
+/* The end */
 
 /* Its shim has not left yet, or waits for a word that a restart of ours has cost it. */
 static void leave_again(struct unit *u)
@@ -611,8 +607,7 @@ static void unit_end(struct unit *u)
         xos_timer_set(u->timer, UNIT_REPORT_AGAIN_MS);
 }
 
-/* ---- the owner is told
- * -------------------------------------------------------------------------------- */
+/* The owner is told */
 
 static bool fence_froze(const struct unit *u)
 {

@@ -87,8 +87,7 @@ static bool text_take(ProtobufCBinaryData from, char *to, size_t size)
     return true;
 }
 
-/* ---- claims
- * ------------------------------------------------------------------------------------------- */
+/* Claims */
 
 static int claim_fill(struct claim *c, const Xos__Job__ClaimPb *m, const char *head,
                       struct xos_error *err)
@@ -238,8 +237,7 @@ static void serve_release(void *service, struct xos_call *call)
     metrics(w);
 }
 
-/* ---- units
- * -------------------------------------------------------------------------------------------- */
+/* Units */
 
 /* What is started is what was claimed, or less. */
 static int unit_admit(struct worker *w, const struct unit *u, const char *head,
@@ -339,8 +337,7 @@ static const struct xos_verb verbs[] = {
     {"unit.attach", attach_serve, XOS_VERB_STREAM},
 };
 
-/* ---- after a restart
- * ------------------------------------------------------------------------------------ */
+/* After a restart */
 
 static int take_record(struct worker *w, struct xos_rows *rows, struct xos_error *err)
 {

@@ -91,7 +91,7 @@ void bulk_refused(struct xos_bulk *b, const char *address, const struct xos_erro
     xos_log_error(XOS_EV_PEER_REFUSED, why, "bulk address=%s", address);
 }
 
-/* ---- cut addresses --------------------------------------------------------------------------- */
+/* Cut addresses */
 
 void bulk_park(struct xos_bulk_conn *c)
 {
@@ -111,7 +111,7 @@ static void on_cut_timer(void *arg)
     }
 }
 
-/* ---- listening ------------------------------------------------------------------------------- */
+/* Listening */
 
 static int source_check(const struct xos_bulk *b, const char *address, struct xos_error *err)
 {
@@ -217,7 +217,7 @@ unsigned xos_bulk_port(const struct xos_bulk *b)
     return b->port;
 }
 
-/* ---- passing on ------------------------------------------------------------------------------ */
+/* Passing on */
 
 static void on_relay_done(void *arg, struct xos_relay *relay, const struct xos_error *why)
 {
@@ -257,7 +257,7 @@ int bulk_relay_start(struct xos_bulk_conn *c, const char *host, unsigned port,
     return 0;
 }
 
-/* ---- dialling -------------------------------------------------------------------------------- */
+/* Dialling */
 
 int xos_bulk_connect(struct xos_bulk_conn **out, struct xos_bulk *b,
                      const struct xos_bulk_dial *dial, struct xos_error *err)
@@ -307,7 +307,7 @@ bool xos_bulk_conn_dialled(const struct xos_bulk_conn *conn)
     return conn->dialled;
 }
 
-/* ---- identity and trust ---------------------------------------------------------------------- */
+/* Identity and trust */
 
 static int tls_make(struct xos_tls **out, const struct xos_bulk_config *c,
                     const struct xos_slice *chain, size_t count, const struct xos_key *key,

@@ -126,7 +126,7 @@ const struct xos_tls_peer *xos_bulk_conn_peer(const struct xos_bulk_conn *conn);
 const char *xos_bulk_conn_address(const struct xos_bulk_conn *conn); /* numeric */
 bool xos_bulk_conn_dialled(const struct xos_bulk_conn *conn);
 
-/* ---- streams --------------------------------------------------------------------------------- */
+/* Streams */
 
 /* Any may be NULL but on_data and on_reset. */
 struct xos_stream_ops {
@@ -160,7 +160,7 @@ void xos_stream_reset(struct xos_stream *s, enum xos_code code, const char *text
 void xos_stream_free(struct xos_stream *s); /* resets it with XOS_CANCELLED when it is live */
 struct xos_bulk_conn *xos_stream_conn(const struct xos_stream *s); /* NULL when it is gone */
 
-/* ---- counters, for status and tests ---------------------------------------------------------- */
+/* Counters, for status and tests */
 
 struct xos_bulk_stats {
     size_t connections; /* with those that are not up yet */

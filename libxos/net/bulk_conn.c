@@ -64,7 +64,7 @@ static bool conn_goes_on(const struct xos_bulk_conn *c)
     return bulk_conn_live(c) && !c->bulk->doomed;
 }
 
-/* ---- the end --------------------------------------------------------------------------------- */
+/* The end */
 
 /* Say why, if there is somebody who could understand it; what does not go out now is lost. */
 static void conn_say_bye(struct xos_bulk_conn *c, const struct xos_error *why)
@@ -138,7 +138,7 @@ static void conn_bury(struct xos_bulk_conn *c)
     bulk_conn_free(c);
 }
 
-/* ---- actions of the mux ---------------------------------------------------------------------- */
+/* Actions of the mux */
 
 static void conn_came_up(struct xos_bulk_conn *c)
 {
@@ -237,7 +237,7 @@ int bulk_conn_step(struct xos_bulk_conn *c, struct xos_mux_event *ev, struct xos
     return xos_fail(err, broken.code, "%s", broken.text);
 }
 
-/* ---- in -------------------------------------------------------------------------------------- */
+/* In */
 
 static int conn_feed(struct xos_bulk_conn *c, struct xos_slice in, struct xos_error *err)
 {
@@ -277,7 +277,7 @@ static int conn_read(struct xos_bulk_conn *c, struct xos_error *err)
     return rc;
 }
 
-/* ---- a round --------------------------------------------------------------------------------- */
+/* A round */
 
 static int conn_connect_done(struct xos_bulk_conn *c, struct xos_error *err)
 {

@@ -116,7 +116,7 @@ struct xos_bulk_conn *xos_stream_conn(const struct xos_stream *s)
     return s->conn;
 }
 
-/* ---- the way up ------------------------------------------------------------------------------ */
+/* The way up */
 
 static void stream_refuse(struct xos_bulk_conn *c, uint32_t id, const struct xos_error *why)
 {

@@ -190,7 +190,7 @@ static const frame_f frame_table[XOS_MUX_TYPES] = {
     [XOS_MUX_PING] = on_ping,     [XOS_MUX_PONG] = on_pong, [XOS_MUX_GOAWAY] = on_goaway,
 };
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* Reading */
 
 /* Take what is missing of the header; at its last byte check it. */
 static int read_head(struct xos_mux *m, struct xos_slice *in, struct xos_error *err)

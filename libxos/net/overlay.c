@@ -61,7 +61,7 @@ static uint64_t now_ms(const struct xos_overlay *o)
     return xos_env_mono_ms(xos_loop_env(o->loop));
 }
 
-/* ---- telling the owner ---- */
+/* Telling the owner */
 
 static void tell_link(struct xos_overlay *o, const struct xos_contact *peer, bool up)
 {
@@ -134,7 +134,7 @@ static void deliver(struct xos_overlay *o, const struct xos_contact *peer, zmq_m
     o->calling--;
 }
 
-/* ---- what is cut ---- */
+/* What is cut */
 
 /* Heal what is healed at once; what is cut is noticed when a broken cable would be. */
 static void on_cut_changed(void *arg)
@@ -159,7 +159,7 @@ static void on_silence(void *arg)
     xos_loop_defer(o->loop, &o->sweep);
 }
 
-/* ---- connections that come in ---- */
+/* Connections that come in */
 
 static enum xos_zap_verdict on_zap(void *arg, const struct xos_zap_request *request)
 {
@@ -253,7 +253,7 @@ static void on_router(void *arg, zmq_msg_t *frames, size_t count)
         deliver(o, peer, &frames[1]);
 }
 
-/* ---- links that we open ---- */
+/* Links that we open */
 
 static void on_link_message(void *arg, zmq_msg_t *body)
 {
@@ -323,7 +323,7 @@ void xos_overlay_disconnect(struct xos_overlay *o, const uint8_t key[static XOS_
     xos_loop_defer(o->loop, &o->sweep);
 }
 
-/* ---- the table ---- */
+/* The table */
 
 int xos_overlay_admit(struct xos_overlay *o, const uint8_t key[static XOS_CURVE_KEY_BYTES],
                       struct xos_error *err)
@@ -357,7 +357,7 @@ bool xos_overlay_up(const struct xos_overlay *o, const uint8_t key[static XOS_CU
     return peer && reachable(peer);
 }
 
-/* ---- sending ---- */
+/* Sending */
 
 static int send_back(struct xos_overlay *o, const struct xos_contact *peer,
                      struct xos_slice message, struct xos_error *err)
@@ -404,7 +404,7 @@ int xos_overlay_send(struct xos_overlay *o, const uint8_t key[static XOS_CURVE_K
     return -1;
 }
 
-/* ---- beginning and end ---- */
+/* Beginning and end */
 
 static int listen_on(struct xos_overlay *o, const char *host, struct xos_error *err)
 {

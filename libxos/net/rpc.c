@@ -52,8 +52,7 @@ const struct served *rpc_verb(const struct xos_rpc *rpc, const char *name)
     return NULL;
 }
 
-/* ---- calls that are being served --------------------------------------------------------------
- */
+/* Calls that are being served */
 
 static void on_leave(void *arg);
 
@@ -239,8 +238,7 @@ struct xos_conn *xos_call_answer_stream(struct xos_call *call, struct xos_slice 
     return conn;
 }
 
-/* ---- what comes on a connection ----------------------------------------------------------------
- */
+/* What comes on a connection */
 
 static void on_leave(void *arg)
 {
@@ -464,8 +462,7 @@ void xos_rpc_take_stream(struct xos_rpc *rpc, struct xos_stream *stream, struct 
     xos_stream_free(stream);
 }
 
-/* ---- what this node asks itself ---------------------------------------------------------------
- */
+/* What this node asks itself */
 
 static void on_serve_own(void *arg)
 {

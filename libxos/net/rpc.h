@@ -113,8 +113,7 @@ void xos_rpc_take(struct xos_rpc *rpc, int fd, const struct xos_peer *peer);
 /* The same of a stream that another node has opened, with what came along; takes it. */
 void xos_rpc_take_stream(struct xos_rpc *rpc, struct xos_stream *stream, struct xos_slice first);
 
-/* ---- serving ----------------------------------------------------------------------------------
- */
+/* Serving */
 
 const struct xos_caller *xos_call_caller(const struct xos_call *call);
 /* The id under which the request may be repeated; NULL when it has none. */
@@ -141,8 +140,7 @@ struct xos_conn *xos_call_answer_stream(struct xos_call *call, struct xos_slice 
 /* Of a request that is forwarded: its connection (NULL: the caller left); the call is gone. */
 struct xos_conn *xos_call_hand_over(struct xos_call *call);
 
-/* ---- calling ----------------------------------------------------------------------------------
- */
+/* Calling */
 
 /* result->code is XOS_NONE for an answer; body is borrowed for the call. */
 typedef void (*xos_answer_f)(void *arg, const struct xos_error *result, struct xos_slice body);

@@ -50,8 +50,7 @@ void xos_rpc_cancel(struct xos_pending *p)
         rpc_pending_free(p);
 }
 
-/* ---- another node -----------------------------------------------------------------------------
- */
+/* Another node */
 
 static int answer_check(struct xos_pending *p, const struct xos_envelope *e, struct xos_answer *a,
                         struct xos_error *err)
@@ -176,8 +175,7 @@ static int call_far(struct xos_rpc *rpc, struct xos_pending *p, struct xos_slice
     return rc;
 }
 
-/* ---- either -----------------------------------------------------------------------------------
- */
+/* Either */
 
 static struct xos_pending *pending_new(struct xos_rpc *rpc, const char *node, const char *verb,
                                        xos_answer_f answered, void *arg, struct xos_error *err)

@@ -29,7 +29,7 @@ int xos_tls_fail(struct xos_error *err, const char *what)
                     reason ? reason : "no reason given");
 }
 
-/* ---- the verdict ----------------------------------------------------------------------------- */
+/* The verdict */
 
 static void chain_free(struct xos_slice *chain, size_t count)
 {
@@ -119,7 +119,7 @@ int xos_tls_recheck(struct xos_tls_session *s, struct xos_error *err)
     return 0;
 }
 
-/* ---- an identity ----------------------------------------------------------------------------- */
+/* An identity */
 
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *in, unsigned in_len, void *arg)
@@ -229,7 +229,7 @@ void xos_tls_free(struct xos_tls *t)
     xos_free(t);
 }
 
-/* ---- one handshake --------------------------------------------------------------------------- */
+/* One handshake */
 
 int xos_tls_open(SSL **out, struct xos_tls *t, struct xos_tls_session *s, bool client,
                  const char *sni, BIO *bio, struct xos_error *err)

@@ -97,8 +97,7 @@ static void wake_owner(const struct xos_group *g)
         continue;
 }
 
-/* ---- the writer: one transaction --------------------------------------------------------------
- */
+/* The writer: one transaction */
 
 /* From here on nothing is believed: the first error answers every batch until the store is opened
  * again. A sync that failed may have lost what was written before, and the next one would not
@@ -209,8 +208,7 @@ static void group_commit(struct xos_group *g, struct batch_list *l)
         g->unflushed_since_ms = now_ms(g) + 1; /* never 0 */
 }
 
-/* ---- the writer: between transactions ---------------------------------------------------------
- */
+/* The writer: between transactions */
 
 static void flush(struct xos_group *g)
 {
@@ -312,8 +310,7 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
-/* ---- the owner --------------------------------------------------------------------------------
- */
+/* The owner */
 
 static int start_thread(struct xos_group *g, struct xos_error *err)
 {

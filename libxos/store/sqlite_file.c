@@ -186,8 +186,7 @@ error:
     return -1;
 }
 
-/* ---- copies -----------------------------------------------------------------------------------
- */
+/* Copies */
 
 static int copy_pages(struct xos_sqlite *t, const char *path, struct xos_error *err)
 {

@@ -39,8 +39,7 @@ struct xos_store {
     struct xos_group *group;
 };
 
-/* ---- statements -------------------------------------------------------------------------------
- */
+/* Statements */
 
 void xos_tx_raise(struct xos_tx *tx, enum xos_tx_health health)
 {
@@ -139,8 +138,7 @@ void xos_rows_free(struct xos_rows *rows)
     rows->tx->engine->free_rows(rows);
 }
 
-/* ---- savepoints -------------------------------------------------------------------------------
- */
+/* Savepoints */
 
 struct savepoint_row {
     const char *set, *release, *undo;
@@ -192,8 +190,7 @@ int xos_tx_undo(struct xos_tx *tx, struct xos_error *err)
     return 0;
 }
 
-/* ---- the store --------------------------------------------------------------------------------
- */
+/* The store */
 
 static const struct xos_engine *engine_of(const char *url)
 {

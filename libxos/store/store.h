@@ -34,8 +34,7 @@ struct xos_store;
 struct xos_tx;   /* a connection, as apply functions and readers see it */
 struct xos_rows; /* an answer that is being read */
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* Values */
 
 enum xos_value_type {
     XOS_VALUE_NONE,
@@ -82,8 +81,7 @@ static inline struct xos_value xos_v_blob(const void *data, size_t len)
                 sizeof(struct xos_value) -                                                         \
             1
 
-/* ---- statements -------------------------------------------------------------------------------
- */
+/* Statements */
 
 /* Run a statement that answers no rows. *changed (may be NULL) is how many rows it touched.
  * XOS_EXISTS: a unique key is taken. XOS_INVALID: another constraint. XOS_CORRUPT names the page.
@@ -118,8 +116,7 @@ int xos_tx_savepoint(struct xos_tx *tx, struct xos_error *err);
 int xos_tx_release(struct xos_tx *tx, struct xos_error *err);
 int xos_tx_undo(struct xos_tx *tx, struct xos_error *err);
 
-/* ---- the store --------------------------------------------------------------------------------
- */
+/* The store */
 
 /* One step of the schema. Numbers run 1, 2, 3 … without a gap; a released one never changes. */
 struct xos_migration {

@@ -59,8 +59,7 @@ static struct pg_tx *mine(struct xos_tx *tx)
     return (struct pg_tx *)tx;
 }
 
-/* ---- errors -----------------------------------------------------------------------------------
- */
+/* Errors */
 
 struct state_row {
     const char *state; /* a SQLSTATE or the class that it begins with */
@@ -135,8 +134,7 @@ static int simple(struct pg_tx *t, const char *sql, struct xos_error *err)
     return 0;
 }
 
-/* ---- statements -------------------------------------------------------------------------------
- */
+/* Statements */
 
 static int translate(struct xos_buf *out, const char *sql, bool script, struct xos_error *err)
 {
@@ -313,8 +311,7 @@ static void pg_free_rows(struct xos_rows *rows)
     xos_free(rows);
 }
 
-/* ---- transactions -----------------------------------------------------------------------------
- */
+/* Transactions */
 
 static const char *const begin_sql[] = {
     [XOS_TX_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
@@ -412,8 +409,7 @@ static int pg_script(struct xos_tx *tx, const struct xos_migration *m, struct xo
     return rc;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* Opening */
 
 struct setting_row {
     const char *name;

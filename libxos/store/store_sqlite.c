@@ -30,8 +30,7 @@ static struct xos_sqlite *mine(struct xos_tx *tx)
     return (struct xos_sqlite *)tx;
 }
 
-/* ---- errors -----------------------------------------------------------------------------------
- */
+/* Errors */
 
 struct code_row {
     int sqlite; /* extended or primary; the first row that fits counts */
@@ -92,8 +91,7 @@ enum xos_code xos_sqlite_code(int rc)
     return code_find(rc).code;
 }
 
-/* ---- statements -------------------------------------------------------------------------------
- */
+/* Statements */
 
 static int prepare(sqlite3_stmt **out, struct xos_sqlite *t, const char *sql, struct xos_error *err)
 {
@@ -252,8 +250,7 @@ static void sqlite_free_rows(struct xos_rows *rows)
     xos_free(rows);
 }
 
-/* ---- transactions -----------------------------------------------------------------------------
- */
+/* Transactions */
 
 static int sqlite_begin(struct xos_tx *tx, enum xos_tx_kind kind, struct xos_error *err)
 {

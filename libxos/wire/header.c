@@ -161,7 +161,7 @@ int xos_answer_decode(struct xos_answer *out, struct xos_slice data, struct xos_
     return rc;
 }
 
-/* ---- the steps of xos_request_check, in their order ------------------------------------------ */
+/* The steps of xos_request_check, in their order */
 
 static int step_destination(const struct xos_request *r, const struct xos_request_context *c,
                             struct xos_error *err)

@@ -34,7 +34,7 @@ static void die(const char *what, const struct xos_error *err)
     exit(1);
 }
 
-/* ---- ours ------------------------------------------------------------------------------------ */
+/* Ours */
 
 struct side {
     struct xos_loop *loop;
@@ -217,7 +217,7 @@ static double ours(uint64_t bytes, struct xt_root *root, const struct xt_cert *s
     return took;
 }
 
-/* ---- socat ----------------------------------------------------------------------------------- */
+/* Socat */
 
 static void pem_write(const char *path, const struct xt_cert *cert)
 {

@@ -9,7 +9,7 @@
 #define TICK_MS 20
 #define GOT_BYTES_MAX (64 << 20)
 
-/* ---- records --------------------------------------------------------------------------------- */
+/* Records */
 
 void xt_record_pump(struct xt_record *r)
 {
@@ -97,7 +97,7 @@ void xt_record_free(struct xt_record *r)
     r->stream = NULL;
 }
 
-/* ---- the pair -------------------------------------------------------------------------------- */
+/* The pair */
 
 static int pair_stream(void *arg, struct xos_bulk_conn *conn, struct xos_stream *stream,
                        struct xos_slice payload, struct xos_error *err)

@@ -103,7 +103,7 @@ int jobs_send(struct jobs_world *w, sim_id from, sim_id to, const struct jobs_me
     return sim_send(w->sim, from, to, (struct xos_slice){(const uint8_t *)m, len}, err);
 }
 
-/* ---- a node is a head or a worker by its number ---- */
+/* A node is a head or a worker by its number */
 
 static const struct sim_node_ops *ops_of(const void *node)
 {

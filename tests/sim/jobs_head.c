@@ -68,7 +68,7 @@ static struct owned *find(struct head *h, uint32_t number)
     return o;
 }
 
-/* ---- calls ---- */
+/* Calls */
 
 static int call(struct head *h, sim_id to, struct jobs_message *m, const struct job_action *x,
                 struct xos_error *err)
@@ -97,7 +97,7 @@ static void message_of(struct jobs_message *m, enum jobs_kind kind, const struct
     m->epoch = x ? x->epoch : 0;
 }
 
-/* ---- claims are kept alive ---- */
+/* Claims are kept alive */
 
 static void list_one(const struct claim_id *id, uint64_t epoch, void *arg)
 {
@@ -172,7 +172,7 @@ static int hold_follow(struct head *h, struct owned *o, size_t from, struct xos_
     return 0;
 }
 
-/* ---- one job ---- */
+/* One job */
 
 static int head_step(struct head *h, struct owned *o, struct job_input in, struct xos_error *err)
 {
@@ -339,7 +339,7 @@ static void batch_write(struct head *h, struct owned *o)
     o->batch = 0;
 }
 
-/* ---- answers ---- */
+/* Answers */
 
 static bool still_there(const struct owned *o, const struct job_action *x)
 {
@@ -408,7 +408,7 @@ static int answered(struct head *h, struct call *c, const struct jobs_message *m
     return rc;
 }
 
-/* ---- reports ---- */
+/* Reports */
 
 static int reply(struct head *h, sim_id to, uint64_t id, enum xos_code code, struct xos_error *err)
 {
@@ -451,7 +451,7 @@ static int reported(struct head *h, sim_id from, const struct jobs_message *m,
     return reply(h, from, m->id, XOS_NONE, err);
 }
 
-/* ---- the node ---- */
+/* The node */
 
 static int head_message(struct sim *s, void *node, sim_id from, struct xos_slice bytes,
                         struct xos_error *err)

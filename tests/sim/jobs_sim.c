@@ -56,7 +56,7 @@ static int broken(struct run *r, const char *what, uint64_t a, uint64_t b)
                     (unsigned long long)b);
 }
 
-/* ---- machines: what runs there goes on, whatever the daemons do ---- */
+/* Machines: what runs there goes on, whatever the daemons do */
 
 static void shim_pass(struct run *r, sim_id id, struct jobs_shim *s)
 {
@@ -128,7 +128,7 @@ static int check_starts(struct run *r)
     return 0;
 }
 
-/* ---- time ---- */
+/* Time */
 
 static bool reachable(const struct run *r, sim_id head, sim_id worker)
 {
@@ -187,7 +187,7 @@ static int pass(struct run *r, uint64_t ms)
     return 0;
 }
 
-/* ---- faults ---- */
+/* Faults */
 
 static uint64_t within(struct run *r, uint64_t min_ms, uint64_t max_ms)
 {
@@ -405,7 +405,7 @@ static int play_loss(struct run *r, struct totals *t)
     return 0;
 }
 
-/* ---- runs ---- */
+/* Runs */
 
 static void job_fill(struct run *r, struct jobs_job *j, uint32_t number)
 {

@@ -92,7 +92,7 @@ static struct claim claim_of(struct worker *w, uint32_t job, uint32_t unit, uint
     return c;
 }
 
-/* ---- what heads ask ---- */
+/* What heads ask */
 
 static void expire(struct worker *w)
 {
@@ -232,7 +232,7 @@ static int serve(struct worker *w, sim_id from, const struct jobs_message *m, st
     return jobs_send(w->world, w->id, from, &answer, err);
 }
 
-/* ---- what is reported ---- */
+/* What is reported */
 
 static int report(struct worker *w, struct live *l, enum job_input_kind state, uint64_t again_ms,
                   struct xos_error *err)

@@ -51,7 +51,7 @@ static void filler(const char *name, uint64_t salt, uint8_t *out, size_t len)
         out[i] = (uint8_t)(hash_mix(node_name_hash(name) + salt + i / 8) >> (i % 8 * 8));
 }
 
-/* ---- statements ---- */
+/* Statements */
 
 static int own_descriptor(struct member *m, struct descriptor *out, struct xos_error *err)
 {
@@ -100,7 +100,7 @@ static int sign_row(struct member *m, enum row_state state, struct xos_error *er
     return member_spread(m, &ev, err);
 }
 
-/* ---- actions ---- */
+/* Actions */
 
 static int send_wire(struct member *m, sim_id to, enum disc_kind kind, struct xos_error *err)
 {
@@ -186,7 +186,7 @@ static int rest(struct member *m, struct xos_error *err)
     return sim_timer(m->sim, m->id, at < m->save_next_ms ? at : m->save_next_ms, err);
 }
 
-/* ---- disk: the sample, as length-prefixed statements ---- */
+/* Disk: the sample, as length-prefixed statements */
 
 struct saving {
     struct xos_buf *out;
@@ -213,7 +213,7 @@ static int save(struct member *m, struct xos_error *err)
     return sim_save(m->sim, m->id, (struct xos_slice){wire->data, wire->len}, err);
 }
 
-/* ---- the node ---- */
+/* The node */
 
 static void member_stop(void *node)
 {

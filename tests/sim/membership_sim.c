@@ -70,7 +70,7 @@ static const struct member *member_at(const struct run *r, sim_id id)
     return sim_node(r->sim, id);
 }
 
-/* ---- what must hold ---- */
+/* What must hold */
 
 static int check_views(struct run *r)
 {
@@ -169,7 +169,7 @@ static int check_dead_rows(struct run *r)
     return 0;
 }
 
-/* ---- time ---- */
+/* Time */
 
 static int pass(struct run *r, uint64_t ms)
 {
@@ -254,7 +254,7 @@ static int settle(struct run *r)
     return r->world.rows ? check_dead_rows(r) : 0;
 }
 
-/* ---- faults ---- */
+/* Faults */
 
 static int start_node(struct run *r, sim_id id, bool keep_disk)
 {
@@ -292,7 +292,7 @@ static int restart_all(struct run *r)
     return 0;
 }
 
-/* ---- chapters ---- */
+/* Chapters */
 
 static int join(struct run *r)
 {
@@ -446,7 +446,7 @@ static const struct {
     {"churn", churn},
 };
 
-/* ---- runs ---- */
+/* Runs */
 
 static int run_new(struct run *r, const struct plan *plan)
 {

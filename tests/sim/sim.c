@@ -50,7 +50,7 @@ struct sim {
     EVP_MD_CTX *trace;
 };
 
-/* ---- random ---- */
+/* Random */
 
 static uint64_t rotate(uint64_t x, int k)
 {
@@ -84,7 +84,7 @@ uint64_t sim_random_below(struct sim *s, uint64_t n)
     return sim_random(s) % n;
 }
 
-/* ---- the trace ---- */
+/* The trace */
 
 static void trace_bytes(struct sim *s, const void *data, size_t len)
 {
@@ -119,7 +119,7 @@ void sim_trace(struct sim *s, char text[static SIM_TRACE_TEXT])
         (void)snprintf(text + 2 * i, 3, "%02x", hash[i]);
 }
 
-/* ---- links ---- */
+/* Links */
 
 static bool connected(const struct sim *s, sim_id from, sim_id to)
 {
@@ -232,7 +232,7 @@ static int break_holders(struct sim *s, sim_id gone, bool answered, struct xos_e
     return 0;
 }
 
-/* ---- processes ---- */
+/* Processes */
 
 int sim_start(struct sim *s, sim_id id, bool keep_disk, struct xos_error *err)
 {
@@ -337,7 +337,7 @@ int sim_timer(struct sim *s, sim_id id, uint64_t at_ms, struct xos_error *err)
     return xos_heap_put(&s->events, &n->timer->entry, at, err);
 }
 
-/* ---- running ---- */
+/* Running */
 
 static int deliver_message(struct sim *s, const struct sim_event *e, struct xos_error *err)
 {
@@ -400,7 +400,7 @@ int sim_run_until(struct sim *s, uint64_t at_ms, struct xos_error *err)
     return 0;
 }
 
-/* ---- making and looking ---- */
+/* Making and looking */
 
 static int sim_init(struct sim *s, struct xos_error *err)
 {

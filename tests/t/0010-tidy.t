@@ -96,6 +96,7 @@ my @planted = (
     [ 'xosd/lease.c', "$spdx\nint x; // $marker later\n", 0644, 2, 'finish it' ],
     [ 'README.md', "It is so $promise.\n", 0644, 1, 'without a promise' ],
     [ 'README.md', "See $place.\n", 0644, 1, 'no path of one machine' ],
+    [ 'xosd/lease.c', "$spdx\n/* -" . "--- leases ---- */\n", 0644, 2, 'no banners' ],
     [ 'xosd/lease.c', "$spdx\nint x; \n", 0644, 2, 'white space at the end' ],
     [ 'xosd/lease.c', "$spdx\nint\tx;\n", 0644, 2, 'a tab' ],
     [ 'xosd/lease.c', "$spdx\nint x;", 0644, 1, 'no newline' ],

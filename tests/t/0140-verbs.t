@@ -18,7 +18,7 @@ status() {
     is $? "$wanted" "$name"
 }
 
-# ---- xps ----
+# Xps
 status 0 "no job at all" xps
 is "$(cat "$work/out")" "ID  NAME  STATE  UNITS  NODE  AGE  EXIT  REASON" "… is a head without rows"
 as_user xrun -n 2 -N "$(printf 'a\033[2Jb')" -- sh -c 'exit $((3 * XOS_UNIT))' </dev/null
@@ -66,7 +66,7 @@ ok $? "… names its options"
 as_user xkill -KILL local-2
 wait "$sleeper"
 
-# ---- xsub ----
+# Xsub
 status 0 "xsub" xsub -n 2 -N batch -- sh -c 'sleep 0.3; echo "unit $XOS_UNIT"; exit 4'
 is "$(cat "$work/out")" local-3 "… prints the id alone"
 is "$(as_user xwait local-3; echo $?)" 4 "… and the job goes on to its end"
@@ -84,7 +84,7 @@ status 2 "no command" xsub
 status 2 "a terminal is nothing for a batch job" xsub -it -- true
 status 0 "xsub --help" xsub --help
 
-# ---- xlog ----
+# Xlog
 status 0 "xlog of a job that ended" xlog local-3
 is "$(sort "$work/out")" "unit 0
 unit 1" "… is all that it wrote, whatever its status"

@@ -103,8 +103,7 @@ static void peer_send(struct peer *p, const struct xos_buf *answer)
     peer_free(p); /* it does not read what it asked for, or there is no memory */
 }
 
-/* ---- a request that waits for an ssh-agent ----------------------------------------------------
- */
+/* A request that waits for an ssh-agent */
 
 static void ssh_over(struct peer *p, const struct xos_buf *answer)
 {
@@ -151,8 +150,7 @@ static int begin_ssh(void *arg, const struct login_ssh_ask *ask, struct xos_erro
     return 0;
 }
 
-/* ---- connections ------------------------------------------------------------------------------
- */
+/* Connections */
 
 static void on_frame(void *arg, struct xos_conn *conn, struct xos_slice frame)
 {

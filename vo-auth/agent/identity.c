@@ -41,8 +41,7 @@ int identity_public(struct identity *id, uint8_t key[static XOS_KEY_PUBLIC_BYTES
     return 0;
 }
 
-/* ---- taking a certificate ---------------------------------------------------------------------
- */
+/* Taking a certificate */
 
 /* The chain is held against its own root: which root that is, the user has signed at login. */
 static int chain_verify(struct auth_principal *who, const struct identity_offer *offer,
@@ -179,8 +178,7 @@ int identity_install(struct identity *id, const struct identity_offer *offer, in
     return 0;
 }
 
-/* ---- signing ----------------------------------------------------------------------------------
- */
+/* Signing */
 
 int identity_need(const struct identity *id, int64_t now_ms, struct xos_error *err)
 {

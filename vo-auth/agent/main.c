@@ -62,8 +62,7 @@ static int find_socket(char path[static XOS_SOCKET_PATH_BYTES], const struct opt
     return xos_private_socket_path(path, &which, err);
 }
 
-/* ---- in the background ------------------------------------------------------------------------
- */
+/* In the background */
 
 /* Tell who started us, and let go of its terminal: stdin is /dev/null. */
 static void tell(const struct options *o, char what)
@@ -129,8 +128,7 @@ static int run_here(const char *path, const struct options *o, struct xos_error 
     return 0;
 }
 
-/* ---- in front ---------------------------------------------------------------------------------
- */
+/* In front */
 
 /* An agent that runs already is as good as a new one, if it is ours. */
 static int check_running(const char *path, struct xos_error *err)

@@ -52,8 +52,7 @@ static void chain_of(const struct identity *id, ProtobufCBinaryData to[static ID
         to[i] = bytes_of(&id->chain[i]);
 }
 
-/* ---- the key and its certificate --------------------------------------------------------------
- */
+/* The key and its certificate */
 
 static int run_public(struct verb_call *c, struct xos_error *err)
 {
@@ -89,8 +88,7 @@ static int run_logout(struct verb_call *c, struct xos_error *err)
     return 0;
 }
 
-/* ---- signing ----------------------------------------------------------------------------------
- */
+/* Signing */
 
 /* A name is text: no NUL inside, and it fits. */
 static int take_text(char *to, size_t size, ProtobufCBinaryData from, const char *noun,
@@ -241,8 +239,7 @@ static int run_sign_grant(struct verb_call *c, struct xos_error *err)
     return rc;
 }
 
-/* ---- telling ----------------------------------------------------------------------------------
- */
+/* Telling */
 
 struct membership {
     Agent__Membership m;
@@ -288,8 +285,7 @@ static int run_status(struct verb_call *c, struct xos_error *err)
     return xos_pb_pack(&m.base, c->out, err);
 }
 
-/* ---- who answered -----------------------------------------------------------------------------
- */
+/* Who answered */
 
 static int trust_read(struct agent_state *s, struct xos_error *err)
 {
@@ -369,8 +365,7 @@ static int run_verify_node(struct verb_call *c, struct xos_error *err)
     return rc;
 }
 
-/* ---- the lock ---------------------------------------------------------------------------------
- */
+/* The lock */
 
 static int run_lock(struct verb_call *c, struct xos_error *err)
 {
@@ -388,8 +383,7 @@ static int run_unlock(struct verb_call *c, struct xos_error *err)
     return lock_release(&c->s->lock, xos_pb_slice(m->passphrase), xos_env_boot_ms(c->s->env), err);
 }
 
-/* ---- logging in with an SSH key ---------------------------------------------------------------
- */
+/* Logging in with an SSH key */
 
 static int ask_ssh(struct verb_call *c, ProtobufCBinaryData socket, struct login_ssh_ask *ask,
                    struct xos_error *err)
@@ -428,8 +422,7 @@ static int run_ssh_prove(struct verb_call *c, struct xos_error *err)
     return ask_ssh(c, m->socket, &ask, err);
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* The table */
 
 /* What leads to a signature is read strictly: an unknown field could narrow it. */
 static const struct verb {

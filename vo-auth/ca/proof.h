@@ -62,7 +62,7 @@ int ca_prove_job(struct ca_proof *out, const Ca__Job *m, const struct ca_world *
 int ca_login_user(struct auth_name *out, const Ca__Login *m, const char *institution,
                   struct xos_error *err);
 
-/* ---- shared by the checks ---- */
+/* Shared by the checks */
 
 /* A chain as messages carry it. Borrowed. */
 struct ca_chain {

@@ -142,8 +142,7 @@ int ca_publish(const struct ca_admin *a, struct xos_env *env, struct xos_buf *ou
     return rc;
 }
 
-/* ---- peers ------------------------------------------------------------------------------------
- */
+/* Peers */
 
 static int read_file(struct xos_env *env, const char *path, struct xos_buf *out,
                      struct xos_error *err)

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- atoms ---- */
+/* Atoms */
 
 const struct policy_atom *policy_atom_find(const struct policy *p, const char *text, size_t len)
 {
@@ -43,7 +43,7 @@ const struct policy_atom *policy_atom_make(struct policy *p, const char *text, s
     return a;
 }
 
-/* ---- making ---- */
+/* Making */
 
 void policy_free(struct policy *p)
 {
@@ -142,7 +142,7 @@ struct xos_slice policy_rule_text(const struct policy *p, unsigned rule, unsigne
     return p->rules[rule - 1].text;
 }
 
-/* ---- deciding ---- */
+/* Deciding */
 
 static uint32_t number_of(const struct policy *p, const char *text)
 {
@@ -340,7 +340,7 @@ void policy_decide(const struct policy *p, const struct policy_request *r,
     }
 }
 
-/* ---- saying it ---- */
+/* Saying it */
 
 static const char *const kind_names[POLICY_RESOURCE_KINDS] = {
     [POLICY_RESOURCE_NONE] = "",

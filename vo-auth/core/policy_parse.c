@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what there is to say ---- */
+/* What there is to say */
 
 static const char *const verb_names[] = {
 #define X(name, text) name,
@@ -52,7 +52,7 @@ bool policy_verb_known(const char *verb)
     return false;
 }
 
-/* ---- tokens ---- */
+/* Tokens */
 
 enum token_kind { TOKEN_END, TOKEN_WORD, TOKEN_COMMA, TOKEN_AND, TOKEN_ASSIGN, TOKEN_OP };
 
@@ -150,7 +150,7 @@ static bool is_keyword(const struct parser *x, const char *word)
     return x->kind == TOKEN_WORD && strcmp(x->word, word) == 0;
 }
 
-/* ---- growing ---- */
+/* Growing */
 
 static int grow(void **list, size_t *cap, size_t count, size_t size, struct xos_error *err)
 {
@@ -165,7 +165,7 @@ static int grow(void **list, size_t *cap, size_t count, size_t size, struct xos_
 }
 #define GROW(list, count, cap, err) grow((void **)&(list), &(cap), (count), sizeof(*(list)), (err))
 
-/* ---- subjects ---- */
+/* Subjects */
 
 static int atom(struct parser *x, const char *text, uint32_t *number)
 {
@@ -248,7 +248,7 @@ static int take_subject(struct parser *x, struct policy_rule *rule)
     return next(x);
 }
 
-/* ---- verbs and resources ---- */
+/* Verbs and resources */
 
 static bool is_family(const char *word)
 {
@@ -323,7 +323,7 @@ static int take_resource(struct parser *x, struct policy_rule *rule)
     return next(x);
 }
 
-/* ---- conditions and limits ---- */
+/* Conditions and limits */
 
 static int quantity_find(struct parser *x, const struct quantity *list, size_t count,
                          const char *what, unsigned *out)
@@ -439,7 +439,7 @@ static int take_limits(struct parser *x, struct policy_rule *rule)
     return 0;
 }
 
-/* ---- rules ---- */
+/* Rules */
 
 /* on, when and limit: each at most once, in this order. */
 static int take_clauses(struct parser *x, struct policy_rule *rule)

@@ -293,8 +293,7 @@ static void no_process_of_the_same_user_can_look_into_it(void **state)
     (void)chmod(xt_dir(), 0700);
 }
 
-/* ---- what is in its memory --------------------------------------------------------------------
- */
+/* What is in its memory */
 
 #define SEARCH_BYTES_MAX ((size_t)64 << 20) /* one mapping */
 
@@ -425,8 +424,7 @@ out:
     close_world(&w);
 }
 
-/* ---- bytes that are no request ----------------------------------------------------------------
- */
+/* Bytes that are no request */
 
 /* Send, close the sending side, read to the end. */
 static size_t throw_at(const char *socket, const void *data, size_t len, struct xos_error *err)

@@ -85,8 +85,7 @@ static struct auth_login_terms terms_for_alice(void)
     return t;
 }
 
-/* ---- through the whole agent ------------------------------------------------------------------
- */
+/* Through the whole agent */
 
 static int prove(struct agent_link *l, struct xos_slice key, Agent__SshProveAnswer **out,
                  struct xos_error *err)
@@ -166,8 +165,7 @@ out:
     agentproc_stop(&agent, SIGTERM);
 }
 
-/* ---- an ssh-agent of ours ---------------------------------------------------------------------
- */
+/* An ssh-agent of ours */
 
 enum part { REFUSES, SILENT_LIST, SILENT_SIGN, LEAVES, LIES, UNTOUCHED, HONEST, GARBAGE };
 

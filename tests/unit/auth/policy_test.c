@@ -357,7 +357,7 @@ out:
     policy_free(p);
 }
 
-/* ---- the compiled policy and the plain reading of its text say the same ---- */
+/* The compiled policy and the plain reading of its text say the same */
 
 static uint64_t dice = 1;
 

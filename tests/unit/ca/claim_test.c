@@ -150,7 +150,7 @@ static void refuse_all(const struct proof_case *kind, const struct change *chang
         refuse(kind, &changes[i]);
 }
 
-/* ---- join ---- */
+/* Join */
 
 static int join_open(struct claim *c, struct xos_error *err)
 {
@@ -283,7 +283,7 @@ static void a_token_admits_nothing_else(void **state)
     refuse_all(&join_case, changes, COUNT(changes));
 }
 
-/* ---- renew ---- */
+/* Renew */
 
 static int renew_open(struct claim *c, struct xos_error *err)
 {
@@ -443,7 +443,7 @@ static void nobody_renews_anything_else(void **state)
     refuse_all(&renew_case, changes, COUNT(changes));
 }
 
-/* ---- job ---- */
+/* Job */
 
 static int sign_assignment(struct claim *c, const struct xos_key *by, struct xos_error *err)
 {
@@ -688,7 +688,7 @@ static void a_refusal_needs_no_memory(void **state)
     refuse(&job_case, &change);
 }
 
-/* ---- the tables ---- */
+/* The tables */
 
 static void tokens_come_back_from_their_file(void **state)
 {

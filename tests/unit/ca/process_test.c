@@ -262,7 +262,7 @@ static int ask_terms(const struct ca *ca, struct terms *t)
     return code;
 }
 
-/* ---- ssh-agent ---- */
+/* Ssh-agent */
 
 static void put_string(struct xos_buf *b, const void *data, size_t len)
 {
@@ -424,7 +424,7 @@ static void ssh_agent_logs_in(void **state)
     xos_buf_free(&answer);
 }
 
-/* ---- a node joins ---- */
+/* A node joins */
 
 static int join_with(const struct ca *ca, const struct auth_token *token, const char *node,
                      uint32_t roles, struct xos_buf *answer)
@@ -508,7 +508,7 @@ static void a_token_works_at_most_once_though_killed(void **state)
     xos_buf_free(&answer);
 }
 
-/* ---- a hostile xosd ---- */
+/* A hostile xosd */
 
 static void a_hostile_xosd_gets_nothing(void **state)
 {

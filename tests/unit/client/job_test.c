@@ -28,8 +28,7 @@
 #define TURN_MS 2
 #define STATUS 42
 
-/* ---- the node ----------------------------------------------------------------------------------
- */
+/* The node */
 
 static struct disk {
     struct xos_id operation; /* of the first submission */
@@ -311,8 +310,7 @@ static void node_kill(pid_t pid)
     assert_false(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
-/* ---- the program -------------------------------------------------------------------------------
- */
+/* The program */
 
 static struct program {
     char socket[200];

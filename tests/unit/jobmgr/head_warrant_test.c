@@ -182,7 +182,7 @@ out:
     tear_down();
 }
 
-/* ---- how it ended ---- */
+/* How it ended */
 
 /* What the client is told of its job. */
 static int look(struct xos_error *err)

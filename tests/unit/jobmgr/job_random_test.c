@@ -116,7 +116,7 @@ static void post(const struct message *m)
         w.net[w.in_flight++] = *m;
 }
 
-/* ---- the owner: its shell in small ----------------------------------------------------------- */
+/* The owner: its shell in small */
 
 /* A step that the heap refuses has changed nothing, and goes through the next time. */
 static void starve_once(const struct job_input *in)
@@ -282,7 +282,7 @@ static void owner_restarts(void)
         give((struct job_input){.kind = JOB_IN_AGAIN});
 }
 
-/* ---- the workers ----------------------------------------------------------------------------- */
+/* The workers */
 
 static void report(enum job_input_kind kind, unsigned worker, uint32_t unit)
 {
@@ -411,7 +411,7 @@ static void worker_takes(const struct message *m)
     }
 }
 
-/* ---- what happens by itself ------------------------------------------------------------------ */
+/* What happens by itself */
 
 /* The claim of a unit is over by every clock: only then does the owner hear of a loss. */
 static void claim_ends(unsigned worker, uint32_t unit)

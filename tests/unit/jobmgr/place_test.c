@@ -101,8 +101,7 @@ static void everything_that_is_claimed_counts(void **state)
     assert_int_equal(err.code, XOS_NOT_FOUND);
 }
 
-/* ---- institutions, and values -----------------------------------------------------------------
- */
+/* Institutions, and values */
 
 #define MEMBERS 6
 

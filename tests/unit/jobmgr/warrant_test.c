@@ -187,8 +187,7 @@ static void a_submission_is_refused_by_name(void **state)
     }
 }
 
-/* ---- the start --------------------------------------------------------------------------------
- */
+/* The start */
 
 struct start {
     struct scene s;

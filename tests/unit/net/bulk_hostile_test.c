@@ -306,7 +306,7 @@ out:
     xt_bulkpair_free(&p);
 }
 
-/* ---- peers with a good certificate and bad manners ------------------------------------------- */
+/* Peers with a good certificate and bad manners */
 
 #define HEAD(length, stream, type)                                                                 \
     0, (length) >> 16, (length) >> 8 & 255, (length)&255, 0, 0, 0, stream, type, 0, 0, 0

@@ -22,7 +22,7 @@ static struct stage {
     char text[64];
 } s;
 
-/* ---- the service ----------------------------------------------------------------------------- */
+/* The service */
 
 static void serve_echo(void *service, struct xos_call *call)
 {
@@ -128,7 +128,7 @@ static void tear_down(void)
     xos_loop_free(s.loop);
 }
 
-/* ---- the caller ------------------------------------------------------------------------------ */
+/* The caller */
 
 static void now(struct xos_request *r)
 {
@@ -217,7 +217,7 @@ static int ends(struct xos_error *err)
     return got < 0 ? -1 : 0;
 }
 
-/* ---- unary calls ----------------------------------------------------------------------------- */
+/* Unary calls */
 
 static void a_request_is_answered_once(void **state)
 {
@@ -363,7 +363,7 @@ out:
     tear_down();
 }
 
-/* ---- callers that leave ---------------------------------------------------------------------- */
+/* Callers that leave */
 
 static void an_answer_to_nobody_is_dropped(void **state)
 {
@@ -423,7 +423,7 @@ out:
     tear_down();
 }
 
-/* ---- streams --------------------------------------------------------------------------------- */
+/* Streams */
 
 static void events_are_numbered_and_the_last_says_so(void **state)
 {
@@ -525,7 +525,7 @@ out:
     tear_down();
 }
 
-/* ---- this node asks itself ------------------------------------------------------------------- */
+/* This node asks itself */
 
 static void on_answer(void *arg, const struct xos_error *result, struct xos_slice body)
 {

@@ -13,8 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* ---- made-up machines --------------------------------------------------------------------------
- */
+/* Made-up machines */
 
 struct file {
     const char *path, *text; /* a text "->x" makes a link to x, "*5M" a file of 5 MiB of zeros */

@@ -212,8 +212,7 @@ static void needs_are_decided(void **state)
     }
 }
 
-/* ---- laws, on random expressions over random rows ---------------------------------------------
- */
+/* Laws, on random expressions over random rows */
 
 static uint64_t seed;
 

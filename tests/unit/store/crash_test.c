@@ -38,8 +38,7 @@ static int open_at(struct xos_store **out, const char *url, struct xos_error *er
     return xos_store_open(out, &config, err);
 }
 
-/* ---- the process that is killed ---------------------------------------------------------------
- */
+/* The process that is killed */
 
 struct victim {
     struct xos_store *store;
@@ -104,8 +103,7 @@ static void victim_main(const char *url, int64_t first, int pipe, bool synced_on
     }
 }
 
-/* ---- the judge --------------------------------------------------------------------------------
- */
+/* The judge */
 
 /* Every batch of the round has all parts, none is missing before the last, and all up to
  * `acknowledged` are there. */
@@ -249,8 +247,7 @@ out:
     xos_store_close(s);
 }
 
-/* ---- a full disk ------------------------------------------------------------------------------
- */
+/* A full disk */
 
 static int ballast(const char *path, size_t bytes)
 {

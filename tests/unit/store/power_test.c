@@ -34,8 +34,7 @@ static int open_at(struct xos_store **out, const char *dir, struct xos_error *er
     return xos_store_open(out, &config, err);
 }
 
-/* ---- before the cut ---------------------------------------------------------------------------
- */
+/* Before the cut */
 
 struct report {
     int64_t batch;
@@ -93,8 +92,7 @@ static void work_until_cut(const char *dir, int pipe)
     }
 }
 
-/* ---- after it ---------------------------------------------------------------------------------
- */
+/* After it */
 
 /* Whole batches, from the first without a gap, up to the last that was promised. */
 static int judge(const char *dir, int64_t promised)

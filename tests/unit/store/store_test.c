@@ -106,8 +106,7 @@ static void deliver_until(struct xos_store *s, const unsigned *value, unsigned w
     }
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* Values */
 
 static int values_apply(struct xos_tx *tx, void *arg, struct xos_error *err)
 {
@@ -161,8 +160,7 @@ out:
     xos_store_close(s);
 }
 
-/* ---- groups -----------------------------------------------------------------------------------
- */
+/* Groups */
 
 static void check_failing_batch(bool pg, bool no_thread)
 {
@@ -333,8 +331,7 @@ out:
     xos_store_close(s);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* Reading */
 
 static void check_reader(bool pg)
 {
@@ -378,8 +375,7 @@ out:
     xos_store_close(s);
 }
 
-/* ---- schema -----------------------------------------------------------------------------------
- */
+/* Schema */
 
 static int fail_in_migration(struct xos_tx *tx, struct xos_error *err)
 {
@@ -459,8 +455,7 @@ out:
     xos_store_close(s);
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* Opening */
 
 static void a_wrong_url_is_refused_without_showing_it(void **state)
 {
@@ -512,8 +507,7 @@ out:
     xos_store_close(t);
 }
 
-/* ---- several heads ----------------------------------------------------------------------------
- */
+/* Several heads */
 
 #define HEADS 3
 #define INCREMENTS 100
@@ -601,8 +595,7 @@ out:
     xos_store_close(s);
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* The table */
 
 #define BOTH(name, check, ...)                                                                     \
     static void name##_on_sqlite(void **state)                                                     \

@@ -217,7 +217,7 @@ out:
     xos_buf_free(&bytes);
 }
 
-/* ---- may it be acted on here and now? -------------------------------------------------------- */
+/* May it be acted on here and now? */
 
 struct check {
     const char *what;

@@ -60,7 +60,7 @@ static inline int sample_answer(struct xos_answer *a, struct xos_error *err)
     return xos_sha256(sample_text(SAMPLE_BODY), a->body_sha256, err);
 }
 
-/* ---- protobuf by hand ------------------------------------------------------------------------ */
+/* Protobuf by hand */
 
 static inline int raw_varint(struct xos_buf *out, uint64_t v, struct xos_error *err)
 {
