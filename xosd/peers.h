@@ -23,6 +23,7 @@
 #define PEERS_MAX 4096           /* nodes that are remembered at once */
 #define PEERS_DIALS_MAX 4096     /* requests that wait for a connection */
 #define PEERS_MESSAGES_MAX 64    /* that wait for one peer to be met */
+#define PEERS_STRANGERS_MAX 256  /* connections without a certificate */
 #define PEERS_IDLE_MS 60000      /* a connection without streams says good-bye */
 #define PEERS_LINK_IDLE_MS 30000 /* a link that nobody holds */
 #define PEERS_SWEEP_MS 5000

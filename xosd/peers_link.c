@@ -24,28 +24,43 @@ void messages_free(struct peer *peer)
 static struct peer *peer_by_key(const struct peers *p, const uint8_t key[XOS_CURVE_KEY_BYTES])
 {
     struct peer *peer;
-    for (peer = p->table; peer; peer = peer->hh.next)
-        if (peer->has_key && memcmp(peer->key, key, XOS_CURVE_KEY_BYTES) == 0)
-            return peer;
-    return NULL;
+    HASH_FIND(hh_key, p->by_key, key, XOS_CURVE_KEY_BYTES, peer);
+    return peer;
 }
 
-/* The same node with a new key: the old one is nobody's any more. */
+void link_expel(struct peer *peer)
+{
+    if (!peer->has_key)
+        return;
+    if (peer->peers->overlay)
+        xos_overlay_expel(peer->peers->overlay, peer->key);
+    HASH_DELETE(hh_key, peer->peers->by_key, peer);
+    peer->has_key = peer->linked = peer->met = false;
+}
+
+/* The same node with a new key: the old one is nobody's any more. Two nodes with one key would be
+ * answered as each other: the second gets no link. */
 void link_note_key(struct peer *peer, const struct auth_principal *who)
 {
     struct xos_error err = {0};
     struct peers *p = peer->peers;
-    if (peer->has_key && memcmp(peer->key, who->node.curve_key, sizeof(peer->key)) != 0) {
-        xos_overlay_expel(p->overlay, peer->key);
-        peer->linked = false;
-    }
-    memcpy(peer->key, who->node.curve_key, sizeof(peer->key));
-    peer->has_key = true;
+    const uint8_t *key = who->node.curve_key;
+    if (peer->has_key && memcmp(peer->key, key, sizeof(peer->key)) != 0)
+        link_expel(peer);
     peer->key_until_ms = who->until_ms;
-    if (xos_overlay_admit(p->overlay, peer->key, &err) < 0) {
-        peer->has_key = false;
+    if (peer->has_key)
+        return;
+    const struct peer *other = peer_by_key(p, key);
+    if (other)
+        xos_fail(&err, XOS_DENIED, "its overlay key is %s's", other->name);
+    else if (xos_overlay_admit(p->overlay, key, &err) == 0)
+        peer->has_key = true;
+    if (!peer->has_key) {
         xos_log_error(XOS_EV_LIMIT, &err, "node=%s", peer->name);
+        return;
     }
+    memcpy(peer->key, key, sizeof(peer->key));
+    HASH_ADD(hh_key, p->by_key, key, XOS_CURVE_KEY_BYTES, peer);
 }
 
 /* Have a way for messages; 0 when there is one now or it is on its way. */
@@ -150,8 +165,7 @@ void link_sweep(struct peers *p, uint64_t now_ms, int64_t real_ms)
 {
     for (struct peer *peer = p->table; peer; peer = peer->hh.next) {
         if (peer->has_key && peer->key_until_ms < real_ms) {
-            xos_overlay_expel(p->overlay, peer->key);
-            peer->has_key = peer->linked = peer->met = false;
+            link_expel(peer);
         } else if (peer->linked && !peer->held && now_ms - peer->used_ms > PEERS_LINK_IDLE_MS) {
             xos_overlay_disconnect(p->overlay, peer->key);
             peer->linked = false;
@@ -159,18 +173,21 @@ void link_sweep(struct peers *p, uint64_t now_ms, int64_t real_ms)
     }
 }
 
-/* Whoever is still good is met again. */
-void link_forget(struct peers *p)
+void link_recheck(struct peers *p)
 {
+    const struct auth_principal *who;
+    struct xos_error err;
+    p->walked = true;
     for (struct peer *peer = p->table; peer; peer = peer->hh.next) {
-        if (!peer->has_key)
+        if (!peer->has_key ||
+            auth_trust_verify(p->config.trust, peer->chain, peer->chain_count, AUTH_KIND_NODE,
+                              xos_env_real_ms(p->env), &who, &err) == 0)
             continue;
-        xos_overlay_expel(p->overlay, peer->key);
-        bool told = peer->held || peer->linked;
-        peer->has_key = peer->linked = peer->met = false;
-        if (told)
-            p->config.on_down(p->config.arg, peer->name);
+        xos_log_error(XOS_EV_LINK_DOWN, &err, "node=%s", peer->name);
+        link_expel(peer);
+        p->config.on_down(p->config.arg, peer->name);
     }
+    p->walked = false;
 }
 
 unsigned peers_overlay_port(const struct peers *p)
@@ -189,6 +206,8 @@ static struct peer *peer_reached(struct peers *p, const char *node,
 
 static int wait_to_meet(struct peer *peer, struct xos_slice message, struct xos_error *err)
 {
+    if (peer->up)
+        return xos_fail(err, XOS_UNAVAILABLE, "%s has no overlay key that may be used", peer->name);
     if (peer->message_count >= PEERS_MESSAGES_MAX)
         return xos_fail(err, XOS_LIMIT, "PEERS_MESSAGES_MAX: %d messages wait for %s",
                         PEERS_MESSAGES_MAX, peer->name);
@@ -205,14 +224,22 @@ static int wait_to_meet(struct peer *peer, struct xos_slice message, struct xos_
     return 0;
 }
 
+/* A key that was forgotten is known again from a connection that stayed. */
+static bool link_ready(struct peer *peer)
+{
+    struct xos_error err;
+    if (peer->up && !(peer->met && peer->has_key))
+        peer->met = peer_of(peer->peers, peer->conn, &err) != NULL;
+    return peer->met && peer->has_key;
+}
+
 int peers_send(struct peers *p, const char *node, const struct discovery_reach *reach,
                struct xos_slice message, struct xos_error *err)
 {
     struct peer *peer = peer_reached(p, node, reach, err);
     if (!peer)
         return -1;
-    return peer->met && peer->has_key ? link_send(peer, message, err)
-                                      : wait_to_meet(peer, message, err);
+    return link_ready(peer) ? link_send(peer, message, err) : wait_to_meet(peer, message, err);
 }
 
 void peers_hold(struct peers *p, const char *node, const struct discovery_reach *reach)
@@ -222,7 +249,7 @@ void peers_hold(struct peers *p, const char *node, const struct discovery_reach 
     if (!peer)
         return;
     peer->held = true;
-    if (peer->met && peer->has_key)
+    if (link_ready(peer))
         (void)link_up(peer, &err);
     else
         (void)peer_meet(peer, &err);

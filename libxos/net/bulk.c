@@ -297,6 +297,12 @@ const struct xos_tls_peer *xos_bulk_conn_peer(const struct xos_bulk_conn *conn)
     return &conn->tls.peer;
 }
 
+const struct xos_slice *xos_bulk_conn_chain(const struct xos_bulk_conn *conn, size_t *count)
+{
+    *count = conn->tls.chain_count;
+    return conn->tls.chain;
+}
+
 const char *xos_bulk_conn_address(const struct xos_bulk_conn *conn)
 {
     return conn->address;

@@ -123,6 +123,8 @@ void xos_bulk_close(struct xos_bulk_conn *conn, enum xos_code code, const char *
 void xos_bulk_goaway(struct xos_bulk_conn *conn, enum xos_code code, const char *text);
 
 const struct xos_tls_peer *xos_bulk_conn_peer(const struct xos_bulk_conn *conn);
+/* Its certificates, DER, leaf first; count 0: it showed none. Borrowed. */
+const struct xos_slice *xos_bulk_conn_chain(const struct xos_bulk_conn *conn, size_t *count);
 const char *xos_bulk_conn_address(const struct xos_bulk_conn *conn); /* numeric */
 bool xos_bulk_conn_dialled(const struct xos_bulk_conn *conn);
 
