@@ -15,10 +15,10 @@
 #include <unistd.h>
 #include <xos.h>
 
-enum { BOX_DIR = OPTION_OWN, BOX_INSTITUTIONS, BOX_NODES, BOX_NODE, BOX_JSON };
+enum { BOX_DIR = OPTION_OWN, BOX_INSTITUTIONS, BOX_NODES, BOX_NODE, BOX_NET, BOX_JSON };
 
 struct box_options {
-    const char *dir, *institutions, *node;
+    const char *dir, *institutions, *node, *net;
     uint64_t nodes;
     bool json;
 };
@@ -34,6 +34,8 @@ static int take(void *arg, int key, const char *value)
         return cmd_option_number("--nodes", value, 1, SANDBOX_NODES_MAX, &o->nodes);
     else if (key == BOX_NODE)
         o->node = value;
+    else if (key == BOX_NET)
+        o->net = value;
     else
         o->json = true;
     return 0;
@@ -44,6 +46,8 @@ static const struct argp_option table[] = {
     {"institutions", BOX_INSTITUTIONS, "LIST", 0, "up: their names (inria,vu)", 0},
     {"nodes", BOX_NODES, "N", 0, "up: nodes of each institution (2)", 0},
     {"node", BOX_NODE, "NODE", 0, "env: the node to work on (n1 of the user's institution)", 0},
+    {"net", BOX_NET, "KIND", 0,
+     "up: namespaces (as root: each node has a network of its own) or loopback", 0},
     {"json", BOX_JSON, NULL, 0, "status: as JSON", 0},
     {0},
 };
@@ -82,6 +86,8 @@ static int prepare(struct sandbox *s)
 static int clear(const struct sandbox *s)
 {
     sandbox_end_all(s);
+    if (s->net[0])
+        sandbox_net_down(s);
     return sandbox_rmtree(s->dir) < 0 ? CMD_FAILED : CMD_OK;
 }
 
@@ -108,23 +114,45 @@ static int make_way(const struct sandbox *s)
         cmd_say("there is one already in %s: xos sandbox status, or down", s->dir);
         return -1;
     }
-    return clear(s) == CMD_OK ? 0 : -1;
+    return clear(&old) == CMD_OK ? 0 : -1;
+}
+
+/* 1: namespaces, 0: loopback, -1: said why not. */
+static int choose_kind(const char *kind)
+{
+    const char *why;
+    if (kind && strcmp(kind, "namespaces") != 0 && strcmp(kind, "loopback") != 0) {
+        cmd_say("--net %s: namespaces or loopback", kind);
+        return -1;
+    }
+    if (kind && strcmp(kind, "loopback") == 0)
+        return 0;
+    if (sandbox_net_possible(&why))
+        return 1;
+    if (kind)
+        cmd_say("--net namespaces: %s: take --net loopback", why);
+    else if (geteuid() == 0)
+        cmd_say("on loopback addresses, since %s", why);
+    return kind ? -1 : 0;
 }
 
 static int up(struct sandbox *s, const struct box_options *o)
 {
-    if (make_way(s) < 0 || sandbox_plan(s, o->institutions ? o->institutions : "inria,vu",
-                                        o->nodes ? (unsigned)o->nodes : 2) < 0)
-        return CMD_FAILED;
     uint64_t began = cmd_now_ms();
+    int netns = choose_kind(o->net);
+    if (netns < 0)
+        return CMD_USAGE;
+    if (make_way(s) < 0 || sandbox_plan(s, o->institutions ? o->institutions : "inria,vu",
+                                        o->nodes ? (unsigned)o->nodes : 2, netns) < 0)
+        return CMD_FAILED;
     if (prepare(s) < 0 || sandbox_build(s) < 0) {
         cmd_say("not up: its logs are in %s/log; xos sandbox down removes it", s->dir);
         return CMD_FAILED;
     }
     printf("%zu nodes of %zu institutions, up in %.1f s\n", s->node_count, s->institution_count,
            (double)(cmd_now_ms() - began) / 1000);
-    printf("next:  eval \"$(xos sandbox env %s@%s)\" && xos login && xnodes\n", sandbox_user_of(0),
-           s->institutions[0]);
+    printf("next:  eval \"$(xos sandbox env %s@%s%s%s)\" && xos login && xnodes\n",
+           sandbox_user_of(0), s->institutions[0], o->dir ? " --dir " : "", o->dir ? o->dir : "");
     return CMD_OK;
 }
 
@@ -134,6 +162,7 @@ static int down(struct sandbox *s)
         cmd_say("no sandbox in %s", s->dir);
         return CMD_FAILED;
     }
+    (void)sandbox_read(s);
     return clear(s);
 }
 

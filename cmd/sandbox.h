@@ -38,6 +38,7 @@ struct sandbox {
     char dir[SANDBOX_PATH_MAX];
     char bin[SANDBOX_PATH_MAX]; /* where the programs are */
     uid_t uid;                  /* of the daemons */
+    char net[SANDBOX_NAME_MAX]; /* what its network namespaces are called; "": on loopback */
     char institutions[SANDBOX_INSTITUTIONS_MAX][SANDBOX_NAME_MAX];
     size_t institution_count;
     struct sandbox_node nodes[SANDBOX_NODES_MAX];
@@ -46,7 +47,7 @@ struct sandbox {
     size_t cut_count;
 };
 
-/* Sandbox_layout.c: the directory */
+/* sandbox_layout.c: the directory */
 
 typedef char sandbox_path[SANDBOX_PATH_MAX];
 
@@ -60,8 +61,9 @@ bool sandbox_exists(const struct sandbox *s);
 int sandbox_read(struct sandbox *s); /* -1: said why */
 int sandbox_write(const struct sandbox *s);
 
-/* Names and addresses of a new one: `institutions` as "inria,vu". */
-int sandbox_plan(struct sandbox *s, const char *institutions, unsigned nodes);
+/* Names and addresses of a new one: `institutions` as "inria,vu"; netns: with networks of their
+ * own. */
+int sandbox_plan(struct sandbox *s, const char *institutions, unsigned nodes, bool netns);
 
 const struct sandbox_node *sandbox_node(const struct sandbox *s, const char *name);
 
@@ -70,7 +72,7 @@ int sandbox_mkdir(const struct sandbox *s, const char *path, mode_t mode);
 int sandbox_put(const struct sandbox *s, const char *path, mode_t mode, const char *text);
 int sandbox_rmtree(const char *path);
 
-/* Sandbox_process.c: what runs */
+/* sandbox_process.c: what runs */
 
 struct sandbox_run {
     const char *name;        /* for its pid file and its log: "xosd.n1.inria" */
@@ -79,9 +81,12 @@ struct sandbox_run {
     const char *input;       /* NULL: none */
     char *output;            /* NULL: goes to DIR/log/NAME */
     size_t output_bytes;
-    bool own; /* as the caller, not as the daemons' user */
+    const char *net; /* network namespace; NULL: the caller's */
+    bool own;        /* as the caller, not as the daemons' user */
 };
 
+/* Wait for a child: did it end with 0? */
+bool sandbox_ended_well(pid_t pid);
 /* Run to its end: 0, or -1 and said why. */
 int sandbox_do(const struct sandbox *s, const struct sandbox_run *r);
 /* Start, and note its pid; it goes on. */
@@ -97,7 +102,21 @@ size_t sandbox_kill_all(const struct sandbox *s, const char *dir);
 /* TERM to all that was started, KILL to what is left. */
 void sandbox_end_all(const struct sandbox *s);
 
-/* Sandbox_up.c: institutions, users, nodes */
+/* sandbox_net.c: the network, as root */
+
+/* *why: static. */
+bool sandbox_net_possible(const char **why);
+int sandbox_net_up(const struct sandbox *s);
+void sandbox_net_down(const struct sandbox *s);
+/* What the namespace of a node is called. Returns out. */
+const char *sandbox_net_of(const struct sandbox *s, const char *node, char *out, size_t size);
+/* For a child. */
+int sandbox_net_enter(const char *net);
+/* are_cut: of nodes by their places. */
+int sandbox_net_cut(const struct sandbox *s,
+                    bool (*are_cut)(const struct sandbox *s, size_t a, size_t b));
+
+/* sandbox_up.c: institutions, users, nodes */
 
 int sandbox_build(const struct sandbox *s);
 int sandbox_start_node(const struct sandbox *s, const struct sandbox_node *n);

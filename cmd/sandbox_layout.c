@@ -102,9 +102,9 @@ static json_t *journal_json(const struct sandbox *s)
                              s->nodes[i].address, "head", s->nodes[i].head));
     for (size_t i = 0; i < s->cut_count; i++)
         (void)json_array_append_new(cuts, json_pack("[s, s]", s->cuts[i].a, s->cuts[i].b));
-    return json_pack("{s:i, s:s, s:I, s:o, s:o, s:o}", "version", 1, "bin", s->bin, "uid",
-                     (json_int_t)s->uid, "institutions", institutions, "nodes", nodes, "cuts",
-                     cuts);
+    return json_pack("{s:i, s:s, s:I, s:s, s:o, s:o, s:o}", "version", 1, "bin", s->bin, "uid",
+                     (json_int_t)s->uid, "net", s->net, "institutions", institutions, "nodes",
+                     nodes, "cuts", cuts);
 }
 
 int sandbox_write(const struct sandbox *s)
@@ -144,9 +144,11 @@ static bool read_all(struct sandbox *s, const json_t *all)
     bool good = bin && json_array_size(institutions) <= SANDBOX_INSTITUTIONS_MAX &&
                 json_array_size(nodes) <= SANDBOX_NODES_MAX &&
                 json_array_size(cuts) <= SANDBOX_CUTS_MAX;
+    const char *net = json_string_value(json_object_get(all, "net"));
     if (!good)
         return false;
     (void)snprintf(s->bin, sizeof(s->bin), "%.500s", bin);
+    (void)snprintf(s->net, sizeof(s->net), "%s", net ? net : "");
     s->uid = (uid_t)json_integer_value(json_object_get(all, "uid"));
     while (good && s->institution_count < json_array_size(institutions)) {
         good = copy(s->institutions[s->institution_count],
@@ -192,6 +194,15 @@ const struct sandbox_node *sandbox_node(const struct sandbox *s, const char *nam
 
 /* A new one */
 
+/* FNV-1a */
+static unsigned hash_of(const char *text)
+{
+    unsigned hash = 2166136261u;
+    for (const char *p = text; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * 16777619u;
+    return hash;
+}
+
 /* Does nobody listen on the first address of this net? */
 static bool is_free(unsigned net)
 {
@@ -209,10 +220,7 @@ static bool is_free(unsigned net)
  * when somebody is there. */
 static unsigned choose_net(const char *dir)
 {
-    unsigned hash = 2166136261u;
-    for (const char *p = dir; *p; p++)
-        hash = (hash ^ (unsigned char)*p) * 16777619u;
-    unsigned net = hash % LAYOUT_NETS;
+    unsigned net = hash_of(dir) % LAYOUT_NETS;
     for (unsigned i = 0; i < 100 && !is_free(net); i++)
         net = (net + 1) % LAYOUT_NETS;
     return net;
@@ -222,6 +230,16 @@ static bool name_good(const char *name, size_t len)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
     return len > 0 && len <= 11 && strspn(name, letters) >= len && name[0] != '_';
+}
+
+/* Namespaces are nobody else's: there the addresses may always be the same. */
+static void choose_address(const struct sandbox *s, struct sandbox_node *n, unsigned net)
+{
+    if (s->net[0])
+        (void)snprintf(n->address, sizeof(n->address), "10.76.0.%zu", s->node_count);
+    else
+        (void)snprintf(n->address, sizeof(n->address), "127.%u.%u.%zu", net / 250 + 1,
+                       net % 250 + 1, s->node_count);
 }
 
 static int plan_institution(struct sandbox *s, const char *name, unsigned nodes, unsigned net)
@@ -243,17 +261,18 @@ static int plan_institution(struct sandbox *s, const char *name, unsigned nodes,
         (void)snprintf(n->part, sizeof(n->part), "n%u", i);
         (void)snprintf(n->institution, sizeof(n->institution), "%s", name);
         (void)snprintf(n->name, sizeof(n->name), "n%u.%.11s", i, name);
-        (void)snprintf(n->address, sizeof(n->address), "127.%u.%u.%zu", net / 250 + 1,
-                       net % 250 + 1, s->node_count);
+        choose_address(s, n, net);
         n->head = i == 1;
     }
     return 0;
 }
 
-int sandbox_plan(struct sandbox *s, const char *institutions, unsigned nodes)
+int sandbox_plan(struct sandbox *s, const char *institutions, unsigned nodes, bool netns)
 {
-    unsigned net = choose_net(s->dir);
+    unsigned net = netns ? 0 : choose_net(s->dir);
     char name[12];
+    if (netns)
+        (void)snprintf(s->net, sizeof(s->net), "xos-%08x", hash_of(s->dir));
     for (const char *at = institutions; *at;) {
         size_t len = strcspn(at, ",");
         if (!name_good(at, len)) {

@@ -53,6 +53,10 @@ static void become(const struct sandbox *s, const struct sandbox_run *r, int in,
         _exit(126);
     (void)close_range(3, ~0u, 0);
     (void)umask(022);
+    if (r->net && sandbox_net_enter(r->net) < 0) {
+        dprintf(2, "network namespace %s: %s\n", r->net, strerror(errno));
+        _exit(126);
+    }
     if (geteuid() == 0 && !r->own &&
         (setgroups(0, NULL) < 0 || setgid(s->uid) < 0 || setuid(s->uid) < 0))
         _exit(126);
@@ -119,9 +123,17 @@ static void collect(int fd, char *to, size_t size)
     to[n] = '\0';
 }
 
+bool sandbox_ended_well(pid_t pid)
+{
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 int sandbox_do(const struct sandbox *s, const struct sandbox_run *r)
 {
-    int in[2] = {-1, -1}, out[2] = {-1, -1}, status = 0;
+    int in[2] = {-1, -1}, out[2] = {-1, -1};
     if ((r->input && pipe2(in, O_CLOEXEC) < 0) || (r->output && pipe2(out, O_CLOEXEC) < 0)) {
         cmd_say("pipe: %s", strerror(errno));
         return -1;
@@ -141,9 +153,7 @@ int sandbox_do(const struct sandbox *s, const struct sandbox_run *r)
         close(out[0]);
     if (pid < 0)
         return -1;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    if (sandbox_ended_well(pid))
         return 0;
     say_log(s, r->name);
     return -1;

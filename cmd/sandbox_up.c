@@ -305,22 +305,24 @@ static void seeds_text(const struct sandbox *s, char *to, size_t size)
 
 static int write_config(const struct sandbox *s, const struct sandbox_node *n)
 {
-    char seeds[UP_TEXT_MAX / 4], text[UP_TEXT_MAX], node[SANDBOX_PATH_MAX];
+    char seeds[UP_TEXT_MAX / 4], text[UP_TEXT_MAX], node[SANDBOX_PATH_MAX], own[600] = "";
     sandbox_path path;
     size_t home = 0;
     while (strcmp(s->institutions[home], n->institution) != 0)
         home++;
     seeds_text(s, seeds, sizeof(seeds));
     sandbox_at(s, node, "%s/%s", n->institution, n->part);
+    if (!s->net[0])
+        (void)snprintf(own, sizeof(own), "cut = %.480s/cut\nhttp = off\n", node);
     int len = snprintf(
         text, sizeof(text),
         "[node]\nname = %s\nroles = %s\ncpus = " SANDBOX_CPUS "\nmem = " SANDBOX_MEM
         "\naccept_unisolated = yes\nstate = %s/state\nrun = %s/run\n"
-        "[net]\nlisten = %s\nseeds = %s\ncut = %s/cut\nhttp = off\n"
+        "[net]\nlisten = %s\nseeds = %s\n%s"
         "[trust]\ndir = %s/%s/trust\npolicy = %s/%s/policy\nadmins = %s@%s\nca = %s/%s/ca.sock\n"
         "[exec]\nsocket = %s/execd/socket\nrun = %s/execd\nspool = %s/spool\n",
         n->name, n->head ? "head gateway worker storage" : "worker storage", node, node, n->address,
-        seeds, node, s->dir, n->institution, s->dir, n->institution, users[home], n->institution,
+        seeds, own, s->dir, n->institution, s->dir, n->institution, users[home], n->institution,
         s->dir, n->institution, node, node, node);
     if (len >= (int)sizeof(text)) {
         cmd_say("--dir: the path is too long");
@@ -343,6 +345,13 @@ static int make_node(const struct sandbox *s, const struct sandbox_node *n)
     return write_config(s, n);
 }
 
+/* A process of the node: where its network is. */
+static void place(const struct sandbox *s, const struct sandbox_node *n, struct sandbox_run *r)
+{
+    static char net[2 * SANDBOX_NAME_MAX];
+    r->net = s->net[0] ? sandbox_net_of(s, n->name, net, sizeof(net)) : NULL;
+}
+
 static int join(const struct sandbox *s, const struct sandbox_node *n)
 {
     sandbox_path config;
@@ -363,8 +372,9 @@ static int join(const struct sandbox *s, const struct sandbox_node *n)
         "xosd",   "--config", sandbox_at(s, config, "%s/%s/xosd.conf", n->institution, n->part),
         "--join", "-",        NULL};
     char said[256];
-    const struct sandbox_run r = {
+    struct sandbox_run r = {
         .name = name, .argv = argv, .input = token, .output = said, .output_bytes = sizeof(said)};
+    place(s, n, &r);
     int rc = sandbox_do(s, &r);
     explicit_bzero(text, sizeof(text));
     return rc;
@@ -387,7 +397,8 @@ static int start_execd(const struct sandbox *s, const struct sandbox_node *n)
                           "--scratch",
                           sandbox_at(s, scratch, "%s/%s/scratch", n->institution, n->part),
                           NULL};
-    const struct sandbox_run r = {.name = name, .argv = argv};
+    struct sandbox_run r = {.name = name, .argv = argv};
+    place(s, n, &r);
     if (sandbox_pid(s, name))
         return 0;
     (void)unlink(socket_path); /* of one that was killed */
@@ -401,7 +412,8 @@ static int start_xosd(const struct sandbox *s, const struct sandbox_node *n)
     (void)snprintf(name, sizeof(name), "xosd.%s", n->name);
     const char *argv[] = {"xosd", "--config",
                           sandbox_at(s, config, "%s/%s/xosd.conf", n->institution, n->part), NULL};
-    const struct sandbox_run r = {.name = name, .argv = argv};
+    struct sandbox_run r = {.name = name, .argv = argv};
+    place(s, n, &r);
     return sandbox_pid(s, name) ? 0 : sandbox_start(s, &r);
 }
 
@@ -448,6 +460,8 @@ int sandbox_build(const struct sandbox *s)
     if (n > 0)
         *strrchr(exe, '/') = '\0';
     if (strcmp(s->bin, sandbox_at(s, own, "bin")) == 0 && copy_programs(s, exe) < 0)
+        return -1;
+    if (s->net[0] && sandbox_net_up(s) < 0)
         return -1;
     for (size_t i = 0; i < s->institution_count; i++)
         if (make_institution(s, s->institutions[i], fingerprints[i]) < 0)
@@ -505,9 +519,9 @@ static bool is_of(const struct sandbox_node *n, const char *name)
     return strcmp(n->name, name) == 0 || strcmp(n->institution, name) == 0;
 }
 
-static bool are_cut(const struct sandbox *s, const struct sandbox_node *a,
-                    const struct sandbox_node *b)
+static bool are_cut(const struct sandbox *s, size_t at, size_t to)
 {
+    const struct sandbox_node *a = &s->nodes[at], *b = &s->nodes[to];
     for (size_t i = 0; i < s->cut_count; i++) {
         const struct sandbox_cut *c = &s->cuts[i];
         if ((is_of(a, c->a) && is_of(b, c->b)) || (is_of(a, c->b) && is_of(b, c->a)))
@@ -517,7 +531,7 @@ static bool are_cut(const struct sandbox *s, const struct sandbox_node *a,
 }
 
 /* Both sides pretend to have no cable to the other. */
-int sandbox_apply_cuts(const struct sandbox *s)
+static int pretend_cuts(const struct sandbox *s)
 {
     char text[SANDBOX_NODES_MAX * SANDBOX_NAME_MAX], name[SANDBOX_NAME_MAX + 16];
     sandbox_path path;
@@ -526,7 +540,7 @@ int sandbox_apply_cuts(const struct sandbox *s)
         size_t n = 0;
         text[0] = '\0';
         for (size_t k = 0; k < s->node_count; k++)
-            if (k != i && are_cut(s, a, &s->nodes[k]))
+            if (k != i && are_cut(s, i, k))
                 n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n", s->nodes[k].address);
         if (sandbox_put(s, sandbox_at(s, path, "%s/%s/cut", a->institution, a->part), 0644, text) <
             0)
@@ -535,4 +549,9 @@ int sandbox_apply_cuts(const struct sandbox *s)
         (void)sandbox_signal(s, name, SIGHUP);
     }
     return 0;
+}
+
+int sandbox_apply_cuts(const struct sandbox *s)
+{
+    return s->net[0] ? sandbox_net_cut(s, are_cut) : pretend_cuts(s);
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2016,SC2154
-# A federation on one machine, and what may happen to it. Were this to fail: a newcomer's first
+# A federation on one machine, and what may happen to it; XOS_TEST_NET: up's --net. Were this to fail: a newcomer's first
 # command does nothing, or leaves processes behind; a lost node takes a job with it.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
@@ -32,12 +32,18 @@ wait_for() { # wait_for SECONDS COMMAND…
 xos sandbox status >"$work/out" 2>&1
 is "$? $(grep -c 'xos sandbox up' "$work/out")" "1 1" "without one, it says how to make one"
 began=$(date +%s%N)
-xos sandbox up >"$work/out" 2>&1 || { cat "$work/out" "$XOS_SANDBOX"/log/*; echo "Bail out! not up"; exit 1; }
+xos sandbox up ${XOS_TEST_NET:+--net $XOS_TEST_NET} >"$work/out" 2>&1 || { cat "$work/out" "$XOS_SANDBOX"/log/*; echo "Bail out! not up"; exit 1; }
 took=$((($(date +%s%N) - began) / 1000000))
 ok 0 "up in $took ms"
 xos sandbox up >"$work/out" 2>&1
 is "$? $(grep -c already "$work/out")" "1 1" "a second one in the same place is refused"
 is "$(xos sandbox status | grep -c 'up *up')" 4 "four nodes"
+[ "$(id -u)" != 0 ] || [ "${XOS_TEST_NET:-}" = loopback ] || {
+    xos sandbox up --net loopbak --dir "$other" >"$work/out" 2>&1
+    is "$? $(grep -c 'namespaces or loopback' "$work/out")" "2 1" "an unknown network"
+    net=$(jq -r .net "$XOS_SANDBOX/sandbox.json")
+    is "$(ip -n "$net.n1.inria" -o -4 addr show eth0 | grep -c '10\.76\.0\.1/')" 1 "a node has its own network"
+}
 is "$(xos sandbox env nobody@inria 2>&1 >/dev/null | grep -c 'which user')" 1 "an unknown user"
 is "$(xos sandbox env alice@inria --node n9.vu 2>&1 >/dev/null | grep -c 'no such node')" 1 "an unknown node"
 xos sandbox stauts >"$work/out" 2>&1
@@ -113,8 +119,10 @@ xos sandbox up --dir "$other" --institutions cern --nodes 1 >"$work/out" 2>&1
 ok $? "another one beside it" || cat "$work/out"
 xos sandbox down --dir "$other"
 is "$(xos sandbox status | grep -c 'up *up')" 4 "whose end leaves the first alone"
+net=$(jq -r .net "$XOS_SANDBOX/sandbox.json")
 xos sandbox down
 is "$?" 0 "down"
+is "$(find /run/netns -name "${net:-none}.*" 2>/dev/null)" "" "no network namespace is left"
 [ ! -e "$XOS_SANDBOX" ]
 ok $? "no file is left"
 left=$(pgrep -f "$XOS_SANDBOX" | while read -r p; do grep -q '^State:.Z' "/proc/$p/status" 2>/dev/null || echo "$p"; done)
