@@ -103,7 +103,8 @@ static int open_store(struct jobmgr *j, struct xos_error *err)
                                      .name = "jobs",
                                      .migrations = migrations,
                                      .count = sizeof(migrations) / sizeof(migrations[0]),
-                                     .env = xos_loop_env(j->config.loop)};
+                                     .env = xos_loop_env(j->config.loop),
+                                     .exclusive = true}; /* a job has one owner */
     if (xos_store_open(&j->store, &store, err) < 0)
         return -1;
     return xos_watch_new(&j->delivery, j->config.loop, xos_store_fd(j->store), XOS_READABLE,

@@ -134,12 +134,16 @@ struct xos_store_config {
     size_t count;
     struct xos_env *env; /* its steady clock times the flush; borrowed. NULL: the system's */
     bool no_thread;      /* batches run inside xos_store_deliver(): for simulations and tools */
+    /* On PostgreSQL too nobody else may have it, under this name; an SQLite file is always its
+     * opener's alone. Ends with the connection, and with it whatever could still have been written.
+     */
+    bool exclusive;
 };
 
 /* Open, and bring the schema to migrations[count - 1] in one transaction; on SQLite a copy of the
  * store as it was is first put beside it (PATH.schema-N.bak), on PostgreSQL that is left to the
  * server's own backups. XOS_VERSION: the schema is newer than this program. XOS_BUSY: another
- * process has the SQLite file. XOS_UNSUPPORTED: this build lacks the engine. */
+ * process has it alone. XOS_UNSUPPORTED: this build lacks the engine. */
 int xos_store_open(struct xos_store **out, const struct xos_store_config *config,
                    struct xos_error *err);
 

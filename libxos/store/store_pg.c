@@ -456,6 +456,21 @@ static int session_set_up(struct pg_tx *t, struct xos_error *err)
     return 0;
 }
 
+/* An advisory lock of the session: the server drops it with the connection, before anybody else can
+ * take it, and a writer that lost its connection writes no more. */
+static int take_alone(struct pg_tx *t, struct xos_error *err)
+{
+    const char *values[] = {t->name};
+    PGresult *r =
+        PQexecParams(t->conn, "SELECT pg_try_advisory_lock(hashtext('xos'), hashtext($1))", 1, NULL,
+                     values, NULL, NULL, 0);
+    if (!good(r))
+        return failed(t, r, err);
+    bool alone = strcmp(PQgetvalue(r, 0, 0), "t") == 0;
+    PQclear(r);
+    return alone ? 0 : xos_fail(err, XOS_BUSY, "store %s: another process has it", t->name);
+}
+
 static void drop_notice(void *arg, const PGresult *result)
 {
     (void)arg;
@@ -495,7 +510,7 @@ static int pg_open(struct xos_tx **out, const struct xos_store_config *config, b
         goto error;
     }
     PQsetNoticeReceiver(t->conn, drop_notice, NULL);
-    if (session_set_up(t, err) < 0)
+    if (session_set_up(t, err) < 0 || (writer && config->exclusive && take_alone(t, err) < 0))
         goto error;
     *out = &t->base;
     return 0;

@@ -527,6 +527,29 @@ static int increment_apply(struct xos_tx *tx, void *arg, struct xos_error *err)
                        err);
 }
 
+/* Were two to have it, each would start the other's jobs. */
+static void a_database_has_one_owner_where_it_is_wanted(void **state)
+{
+    struct xos_store_config config = {
+        .name = "things", .migrations = schema, .count = 2, .no_thread = true, .exclusive = true};
+    struct xos_store *s = NULL, *t = NULL;
+    struct xos_error err = {0};
+    (void)state;
+    need_pg();
+    config.url = new_url(true);
+    XT_TRY(xos_store_open(&s, &config, &err));
+    XT_REFUSED(xos_store_open(&t, &config, &err), XOS_BUSY);
+    config.exclusive = false;
+    XT_TRY(xos_store_open(&t, &config, &err)); /* a tool may look at it */
+    xos_store_close(s);
+    s = NULL;
+    config.exclusive = true;
+    XT_TRY(xos_store_open(&s, &config, &err));
+out:
+    xos_store_close(t);
+    xos_store_close(s);
+}
+
 static void *head_main(void *arg)
 {
     struct xos_store *s = NULL;
@@ -639,6 +662,7 @@ static const struct xt_test tests[] = {
     XT(the_copy_from_before_a_migration_is_whole),
     XT(a_wrong_url_is_refused_without_showing_it),
     XT(a_file_has_one_owner),
+    XT_PLAIN(a_database_has_one_owner_where_it_is_wanted),
     XT_PLAIN(heads_that_share_a_database_lose_nothing),
     XT_PLAIN(a_lost_server_fails_the_store_until_it_is_opened_again),
 };
