@@ -114,10 +114,13 @@ int cmd_options_parse(const struct cmd_options *o, int argc, char **argv, void *
     char **words = words_copy(argc, argv);
     int next = argc;
     error_t rc =
-        argp_parse(&argp, argc, words, ARGP_IN_ORDER | ARGP_NO_ERRS | ARGP_NO_HELP, &next, &p);
-    free(words);
+        argp_parse(&argp, argc, words,
+                   (o->command ? ARGP_IN_ORDER : 0) | ARGP_NO_ERRS | ARGP_NO_HELP, &next, &p);
     if (rc != 0)
-        explain(all, count, p.wrong > 0 && p.wrong <= argc ? argv[p.wrong - 1] : "");
+        explain(all, count, p.wrong > 0 && p.wrong <= argc ? words[p.wrong - 1] : "");
+    if (!o->command)
+        memcpy(argv, words, (size_t)argc * sizeof(*argv));
+    free(words);
     if (p.first >= 0)
         return p.first;
     return next;

@@ -7,6 +7,7 @@
 #define XOS_CMD_OPTIONS_H
 
 #include <argp.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Keys above those of letters; a command's own begin at OPTION_OWN. */
@@ -16,12 +17,15 @@ struct cmd_options {
     const struct argp_option *table; /* ends with {0} */
     const char *usage;               /* "[OPTION…] [--] COMMAND [ARG…]" */
     const char *summary;             /* what it does, one line; then more after \v */
+    bool command; /* the first word begins a command, whose options are its own */
     /* One option with its value (NULL: it takes none). 0, or -1 and said why. */
     int (*take)(void *arg, int key, const char *value);
 };
 
-/* Parse up to the first word that is no option, or after `--`. Returns its index in argv (argc when
- * there is none). Does not return for --help, --version and errors. */
+/* Parse the options, which stand before the other words; unless those are a command, options may
+ * also stand between and behind them: argv is then put in order. Returns the index in argv of the
+ * first word that is no option (argc when there is none). Does not return for --help, --version and
+ * errors. */
 int cmd_options_parse(const struct cmd_options *o, int argc, char **argv, void *arg);
 
 /* For take: parse a value, or say which option's is wrong and return -1. */

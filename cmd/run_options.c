@@ -269,6 +269,7 @@ static int take(void *arg, int key, const char *value)
 }
 
 const struct cmd_options run_options_table = {
+    .command = true,
     .table = table,
     .usage = "[--] COMMAND [ARG...]",
     .summary = "Run a command on the grid now, with streams and exit status as if it were local.\v"
@@ -280,6 +281,7 @@ const struct cmd_options run_options_table = {
 };
 
 const struct cmd_options run_options_batch_table = {
+    .command = true,
     .table = batch_table,
     .usage = "[--] COMMAND [ARG...]",
     .summary = "Submit a job, print its id, and go: it runs on when nobody watches.\v"

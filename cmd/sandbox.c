@@ -403,26 +403,13 @@ static int run(struct sandbox *s, const char *verb, const struct box_options *o,
     return strcmp(verb, "cut") == 0 ? cut(s, words[0], words[1]) : heal(s);
 }
 
-/* The verb may stand before its options or behind them. */
 int cmd_sandbox(int argc, char **argv)
 {
     struct box_options o = {.dir = NULL};
     static struct sandbox s;
-    char *words[4] = {NULL};
-    int count = 0, at = 1;
-    while (at < argc) {
-        int first =
-            at - 1 + cmd_options_parse(&cmd_sandbox_options, argc - at + 1, argv + at - 1, &o);
-        if (first >= argc)
-            break;
-        if (count == 4) {
-            cmd_say("%s: one word too many", argv[first]);
-            return CMD_USAGE;
-        }
-        words[count++] = argv[first];
-        at = first + 1;
-    }
-    const struct verb *v = find(words[0], count - 1);
+    int first = cmd_options_parse(&cmd_sandbox_options, argc, argv, &o);
+    char **words = argv + first;
+    const struct verb *v = find(first < argc ? words[0] : NULL, argc - first - 1);
     if (!v)
         return CMD_USAGE;
     if (sandbox_find(&s, o.dir) < 0)

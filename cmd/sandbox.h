@@ -97,7 +97,8 @@ int sandbox_listens(const struct sandbox *s, const char *name, const char *socke
 /* Of the process with that name: 0 when it does not run. */
 pid_t sandbox_pid(const struct sandbox *s, const char *name);
 int sandbox_signal(const struct sandbox *s, const char *name, int number);
-/* Kill whatever belongs to the directory, until nothing does. Returns how many it killed. */
+/* Kill whatever belongs to the directory, until nothing does: agents only with the whole sandbox.
+ * Returns how many it killed. */
 size_t sandbox_kill_all(const struct sandbox *s, const char *dir);
 /* TERM to all that was started, KILL to what is left. */
 void sandbox_end_all(const struct sandbox *s);

@@ -267,8 +267,8 @@ static bool opens(pid_t pid, const char *dir)
 }
 
 /* One of our programs, or a unit's. What its user has started with the sandbox in its environment,
- * or looks at with a pager, is not. */
-static bool is_kin(pid_t pid)
+ * or looks at with a pager, is not; agents are their users', of no node. */
+static bool is_kin(pid_t pid, bool agents)
 {
     char path[64], comm[32] = "";
     (void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
@@ -278,16 +278,18 @@ static bool is_kin(pid_t pid)
     if (fd >= 0)
         close(fd);
     (void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+    if (strncmp(comm, "xos-agent", 9) == 0 || strncmp(comm, "ssh-agent", 9) == 0)
+        return agents;
     return strncmp(comm, "xos-", 4) == 0 || strncmp(comm, "xosd", 4) == 0 ||
-           strncmp(comm, "ssh-agent", 9) == 0 || holds(path, "XOS_JOB=");
+           holds(path, "XOS_JOB=");
 }
 
 /* By its words, environment, directory or open files. */
-static bool belongs(pid_t pid, const char *dir)
+static bool belongs(pid_t pid, const char *dir, bool agents)
 {
     char path[64], inside[SANDBOX_PATH_MAX + 1];
     static const char *const files[] = {"cmdline", "environ"};
-    if (!is_kin(pid))
+    if (!is_kin(pid, agents))
         return false;
     (void)snprintf(inside, sizeof(inside), "%s/", dir);
     for (size_t i = 0; i < 2; i++) {
@@ -319,7 +321,7 @@ struct found {
 
 /* All processes but this one and those above it; ours are those that belong, and what hangs on
  * them, since an init names nothing of the directory itself. */
-static size_t scan(struct found *list, size_t max, const char *dir)
+static size_t scan(struct found *list, size_t max, const char *dir, bool agents)
 {
     struct dirent *e;
     size_t n = 0;
@@ -328,7 +330,7 @@ static size_t scan(struct found *list, size_t max, const char *dir)
     while (d && n < max && (e = readdir(d))) {
         pid_t pid = atoi(e->d_name);
         if (pid > 1 && pid != getpid() && pid != getppid())
-            list[n++] = (struct found){pid, belongs(pid, dir)};
+            list[n++] = (struct found){pid, belongs(pid, dir, agents)};
     }
     if (d)
         (void)closedir(d);
@@ -346,9 +348,9 @@ size_t sandbox_kill_all(const struct sandbox *s, const char *dir)
 {
     struct found *list = cmd_need(PROCESS_PIDS_MAX * sizeof(*list));
     size_t killed = 0, left = 1;
-    (void)s;
+    bool whole = strcmp(dir, s->dir) == 0;
     for (unsigned round = 0; left && round < PROCESS_ROUNDS_MAX; round++) {
-        size_t n = scan(list, PROCESS_PIDS_MAX, dir);
+        size_t n = scan(list, PROCESS_PIDS_MAX, dir, whole);
         left = 0;
         for (size_t i = 0; i < n; i++)
             if (list[i].ours && started(list[i].pid) && kill(list[i].pid, SIGKILL) == 0)

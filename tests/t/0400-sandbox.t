@@ -106,6 +106,19 @@ xos sandbox start n1.inria
 wait $pid
 is "$? $(cat "$work/out")" "5 kept" "a job outlives its owner's xosd"
 
+# The owner's whole machine is lost, and comes back.
+kept=$(xsub --on n2.vu -- sh -c 'sleep 4; exit 6')
+here=$(xsub --on n1.inria -- sleep 100)
+wait_for 10 sh -c "xps '$here' | grep -q running"
+xos sandbox lose n1.inria
+xos sandbox start n1.inria
+ok $? "a lost head starts again"
+is "$(xos whoami --json | grep -c 'alice@inria')" 1 "who was logged in still is"
+xwait "$kept"
+is $? 6 "what ran elsewhere has its status"
+xwait "$here" 2>/dev/null
+is "$(xps "$here" --json | jq -r '.[0].units[0].reason')" shim-lost "what ran there is lost, and says so"
+
 # A cut: both sides go on, and meet again.
 xos sandbox cut inria vu
 is "$(xos sandbox status | grep -c '^cut')" 1 "cut"
