@@ -320,12 +320,13 @@ ifneq ($(SRC_client),)
 endif
 	$(foreach m,$(MAN),install -D -m 644 $(m) $(D)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m));)
 	$(if $(UNITS),install -d $(D)/lib/systemd/system && install -m 644 $(UNITS) $(D)/lib/systemd/system)
+	$(foreach d,sysusers.d tmpfiles.d,install -D -m 644 node-image/$(d)/xos.conf $(D)/lib/$(d)/xos.conf;)
 	$(if $(COMPLETION),install -D -m 644 $(COMPLETION) $(D)/share/bash-completion/completions/xos)
 uninstall:
 	rm -rf $(DESTDIR)$(HOME_DIR)
 	rm -f $(D)/bin/xos $(D)/include/xos.h $(D)/lib/pkgconfig/xos.pc $(ETC)/profile.d/xos.sh
 	rm -f $(D)/lib/libxos.so $(D)/lib/libxos.so.0 $(D)/lib/libxos.a
-	rm -f $(D)/share/bash-completion/completions/xos
+	rm -f $(D)/share/bash-completion/completions/xos $(D)/lib/sysusers.d/xos.conf $(D)/lib/tmpfiles.d/xos.conf
 	rm -f $(foreach m,$(MAN),$(D)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -f $(foreach u,$(UNITS),$(D)/lib/systemd/system/$(notdir $(u)))
 

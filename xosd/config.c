@@ -45,8 +45,7 @@ static const struct xos_conf_key keys[] = {
     {"trust", "ca", XOS_CONF_TEXT, "/run/xos-ca/socket", 0, 0, "of xos-ca, on a head"},
     {"exec", "socket", XOS_CONF_TEXT, "/run/xos-execd/socket", 0, 0, "of xos-execd"},
     {"exec", "run", XOS_CONF_TEXT, "/run/xos-execd", 0, 0, "xos-execd's --run"},
-    {"exec", "spool", XOS_CONF_TEXT, NULL, 0, 0,
-     "xos-execd's --spool; unset: spool in [node] state"},
+    {"exec", "spool", XOS_CONF_TEXT, "/var/lib/xos-execd/spool", 0, 0, "xos-execd's --spool"},
     {"limits", "output_per_unit", XOS_CONF_SIZE, "1GiB", 1 << 20, 0,
      "output kept per unit and stream; more is dropped and counted"},
     {"limits", "jobs_per_user", XOS_CONF_NUMBER, "10000", 0, 10000000,
@@ -210,8 +209,8 @@ static int fill_paths(struct config *c, const struct xos_conf *conf, struct xos_
         text_copy(c->execd_run, sizeof(c->execd_run), xos_conf_text(conf, "exec", "run"),
                   "[exec] run", err) < 0)
         return -1;
-    return text_or(c->spool_dir, sizeof(c->spool_dir), xos_conf_text(conf, "exec", "spool"), "",
-                   state, "spool", "[exec] spool", err);
+    return text_copy(c->spool_dir, sizeof(c->spool_dir), xos_conf_text(conf, "exec", "spool"),
+                     "[exec] spool", err);
 }
 
 static int fill(struct config *c, const struct xos_conf *conf, struct xos_error *err)

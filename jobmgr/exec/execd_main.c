@@ -17,6 +17,7 @@
  *
  * Without root the same program runs as the one user: no uid table, no cgroups, no namespaces. */
 #include "jobmgr/exec/execd.h"
+#include "libxos/env/account.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -58,22 +59,12 @@ static const struct argp_option options[] = {
     {"idmap", OPT_IDMAP, "FILE", 0, "table of uids (as root)", 0},
     {"cgroup", OPT_CGROUP, "NAME", 0, "parent of the units' cgroups", 0},
     {"bind", OPT_BIND, "DIR", 0, "a mount that units see too (up to 8 times)", 0},
-    {"peer-uid", OPT_PEER_UID, "UID", 0, "who may ask", 0},
-    {"peer-gid", OPT_PEER_GID, "GID", 0, "who may read records and output", 0},
-    {"shim-uid", OPT_SHIM_UID, "UID", 0, "what shims become", 0},
-    {"shim-gid", OPT_SHIM_GID, "GID", 0, "what shims become", 0},
+    {"peer-uid", OPT_PEER_UID, "USER", 0, "who may ask", 0},
+    {"peer-gid", OPT_PEER_GID, "GROUP", 0, "who may read records and output", 0},
+    {"shim-uid", OPT_SHIM_UID, "USER", 0, "what shims become", 0},
+    {"shim-gid", OPT_SHIM_GID, "GROUP", 0, "what shims become", 0},
     {0},
 };
-
-static uint32_t parse_id(const char *text, struct argp_state *state)
-{
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (errno || *end || end == text || value >= UINT32_MAX)
-        argp_error(state, "not a numeric id: %s", text);
-    return (uint32_t)value;
-}
 
 static void add_bind(struct execd_conf *c, const char *path, struct argp_state *state)
 {
@@ -95,11 +86,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
                  {OPT_SCRATCH, &c->scratch}, {OPT_IDMAP, &c->idmap}, {OPT_CGROUP, &c->cgroup}};
     const struct {
         int key;
+        int (*find)(const char *text, uint32_t *id, struct xos_error *err);
         uint32_t *to;
-    } ids[] = {{OPT_PEER_UID, &c->peer_uid},
-               {OPT_PEER_GID, &c->peer_gid},
-               {OPT_SHIM_UID, &c->shim_uid},
-               {OPT_SHIM_GID, &c->shim_gid}};
+    } ids[] = {{OPT_PEER_UID, xos_account_user, &c->peer_uid},
+               {OPT_PEER_GID, xos_account_group, &c->peer_gid},
+               {OPT_SHIM_UID, xos_account_user, &c->shim_uid},
+               {OPT_SHIM_GID, xos_account_group, &c->shim_gid}};
+    struct xos_error err = {0};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (texts[i].key == key) {
             *texts[i].to = text;
@@ -107,7 +100,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
         if (ids[i].key == key) {
-            *ids[i].to = parse_id(text, state);
+            if (ids[i].find(text, ids[i].to, &err) < 0)
+                argp_error(state, "%s", err.text);
             return 0;
         }
     if (key == OPT_BIND) {
@@ -147,9 +141,9 @@ int main(int argc, char **argv)
     struct execd *e = NULL;
     struct execd_conf conf = {.socket = "/run/xos-execd/socket",
                               .run = "/run/xos-execd",
-                              .spool = "/var/lib/xos/spool",
-                              .scratch = "/var/lib/xos/scratch",
-                              .idmap = "/var/lib/xos/uids",
+                              .spool = "/var/lib/xos-execd/spool",
+                              .scratch = "/var/lib/xos-execd/scratch",
+                              .idmap = "/var/lib/xos-execd/uids",
                               .cgroup = "xos",
                               .peer_uid = geteuid(),
                               .peer_gid = getegid(),

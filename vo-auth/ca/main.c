@@ -14,6 +14,7 @@
  * slots the keys, institution root and CA, admin the commands, confine what is given up. */
 #include "libxos/base/telemetry.h"
 #include "libxos/base/version.h"
+#include "libxos/env/account.h"
 #include "libxos/net/local.h"
 #include "vo-auth/ca/admin.h"
 #include "vo-auth/ca/confine.h"
@@ -26,8 +27,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libxos/base/units.h"
-
 #define CA_CONNECTIONS_MAX 8
 
 const char *argp_program_version;
@@ -36,7 +35,7 @@ struct options {
     struct ca_admin admin;
     const struct ca_command *command;
     const char *socket, *users, *institution;
-    uint64_t peer_uid;
+    uint32_t peer_uid;
 };
 
 enum {
@@ -59,16 +58,16 @@ enum {
 
 static const struct argp_option own_options[] = {
     {"socket", OPT_SOCKET, "PATH", 0, "serve there", 0},
-    {"state", OPT_STATE, "DIR", 0, "keys, certificates and tables (/var/lib/xos/ca)", 0},
+    {"state", OPT_STATE, "DIR", 0, "keys, certificates and tables (/var/lib/xos-ca)", 0},
     {"users", OPT_USERS, "DIR", 0, "NAME.keys, the users' SSH keys (/etc/xos/users)", 0},
-    {"peer-uid", OPT_PEER_UID, "UID", 0, "who may connect: xosd's uid (this process's own)", 0},
+    {"peer-uid", OPT_PEER_UID, "USER", 0, "who may connect: xosd's (this process's own)", 0},
     {"institution", OPT_INSTITUTION, "NAME", 0, "end unless the state is this institution's", 0},
     {"root-dir", OPT_ROOT_DIR, "DIR", 0, "where the root's key is, to be taken offline", 0},
     {"roles", OPT_ROLES, "LIST", 0, "of a token: head,worker,storage,gateway (worker)", 0},
     {"address", OPT_ADDRESS, "ADDRESS", 0, "of a token: the node's own (any)", 0},
     {"life", OPT_LIFE, "DURATION", 0, "of a token (10m)", 0},
     {"provisioned", OPT_PROVISIONED, NULL, 0, "a token for an instance: a worker's, up to 2h", 0},
-    {"vo", OPT_VO, "VO", 0, "", 0},
+    {"vo", OPT_VO, "VO", 0, "of --vo-add and --vo-remove", 0},
     {"rights", OPT_RIGHTS, "LIST", 0, "of a member: groups and roles, \"prod prod:runner\"", 0},
     {"fingerprint", OPT_FINGERPRINT, "HEX", 0, "of a peer's root, as it says it itself", 0},
     {"admin", OPT_ADMIN, "USER", 0, "of a new VO", 0},
@@ -114,7 +113,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     else if (key == OPT_PROVISIONED)
         o->admin.provisioned = true;
     else if (key == OPT_PEER_UID) {
-        if (xos_parse_u64(text, 0, UINT32_MAX - 1, &o->peer_uid, &err) < 0)
+        if (xos_account_user(text, &o->peer_uid, &err) < 0)
             argp_error(state, "--peer-uid: %s", err.text);
     } else if (command) {
         if (o->command)
@@ -256,7 +255,7 @@ int main(int argc, char **argv)
     const struct argp argp = {table, parse, NULL, "The keeper of an institution's keys.",
                               NULL,  NULL,  NULL};
     struct options o = {
-        .admin = {.state = "/var/lib/xos/ca"}, .users = "/etc/xos/users", .peer_uid = geteuid()};
+        .admin = {.state = "/var/lib/xos-ca"}, .users = "/etc/xos/users", .peer_uid = geteuid()};
     struct xos_error err = {0};
     memcpy(table, own_options, sizeof(own_options));
     for (size_t i = 0; ca_command(i) && i < 63; i++)

@@ -17,7 +17,7 @@ static void an_empty_file_is_a_whole_configuration(void **state)
     assert_true(c.head && c.worker && !c.storage && !c.gateway);
     assert_string_equal(c.socket, "/run/xos/xosd.sock");
     assert_string_equal(c.store_url, "sqlite:/var/lib/xos/jobs.db");
-    assert_string_equal(c.spool_dir, "/var/lib/xos/spool");
+    assert_string_equal(c.spool_dir, "/var/lib/xos-execd/spool");
     assert_string_equal(c.http_host, "127.0.0.1");
     assert_int_equal(c.http_port, 7403);
     assert_true(c.output_bytes_max == UINT64_C(1) << 30);
