@@ -46,17 +46,18 @@ SRC_ca        := $(call part,vo-auth/ca)
 SRC_agent     := $(call part,vo-auth/agent)
 SRC_discovery := $(call part,discovery discovery/core discovery/query discovery/probe)
 SRC_exec      := $(call part,jobmgr/exec)
+SRC_judge     := $(call part,jobmgr/judge)
 SRC_jobmgr    := $(call part,jobmgr jobmgr/core jobmgr/service jobmgr/backend)
 SRC_xosd      := $(call part,xosd)
 SRC_client    := $(call part,client)
 SRC_cmd       := $(call part,cmd)
 SRC_testlib   := $(wildcard tests/lib/*.c) $(filter-out %_sim.c,$(wildcard tests/sim/*.c))
-ARCHIVES := base auth ca agent discovery exec jobmgr xosd client cmd testlib
+ARCHIVES := base auth ca agent discovery exec judge jobmgr xosd client cmd testlib
 
 # Programs: main file, then the archives it may use, top first.
 PROGRAMS := xosd xos xos-ca xos-agent xos-execd xos-shim xos-init
 xosd_MAIN := xosd/main.c
-xosd_USES := xosd jobmgr exec discovery auth base
+xosd_USES := xosd jobmgr judge exec discovery auth base
 xos_MAIN := cmd/main.c
 xos_USES := cmd client auth base
 xos-ca_MAIN := vo-auth/ca/main.c
@@ -64,7 +65,7 @@ xos-ca_USES := ca auth base
 xos-agent_MAIN := vo-auth/agent/main.c
 xos-agent_USES := agent auth base
 xos-execd_MAIN := jobmgr/exec/execd_main.c
-xos-execd_USES := exec auth base
+xos-execd_USES := exec judge jobmgr auth base
 # The shim and the init are small and stand alone: static, libc and libseccomp only.
 xos-shim_MAIN := jobmgr/exec/shim_main.c
 xos-shim_USES := exec
@@ -157,7 +158,7 @@ define program
 $(B)/bin/$(1): $(B)/obj/$($(1)_MAIN:.c=.o) $(call uses,$(1))
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
-	$$(Q)$$(CC) $$(LDFLAGS) $(if $(SANITIZE),,$($(1)_LINK)) $$< $(call uses,$(1)) $(if $($(1)_LINK),$$(STATIC_LIBS),$$(LIBS)) -o $$@
+	$$(Q)$$(CC) $$(LDFLAGS) $(if $(SANITIZE),,$($(1)_LINK)) $$< -Wl,--start-group $(call uses,$(1)) -Wl,--end-group $(if $($(1)_LINK),$$(STATIC_LIBS),$$(LIBS)) -o $$@
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
@@ -173,7 +174,7 @@ $(B)/lib/libxos.a: $(CLIENT_OBJ)
 	@rm -f $@ && (echo create $@; for o in $(call objects,client); do echo addmod $$o; done; \
 	  echo addlib $(call archive,auth); echo addlib $(call archive,base); echo save; echo end) | ar -M
 
-TEST_USES := testlib xosd cmd client agent ca jobmgr exec discovery auth base
+TEST_USES := testlib xosd cmd client agent ca jobmgr judge exec discovery auth base
 TEST_LIBS = -Wl,--start-group $(foreach a,$(TEST_USES),$(call archive,$(a))) -Wl,--end-group
 $(UNIT) $(SIM) $(BENCH): $(B)/tests/%: $(B)/obj/tests/%.o $(foreach a,$(TEST_USES),$(call archive,$(a)))
 	@mkdir -p $(@D)

@@ -15,6 +15,7 @@
 #define SANDBOX_PATH_MAX 512
 #define SANDBOX_SOCKET_MAX 107 /* what a Unix socket's path may have */
 #define SANDBOX_UID 64099      /* as root: daemons run as this user that owns nothing else */
+#define SANDBOX_SHIM "64098"   /* and shims as this one */
 #define SANDBOX_START_MS 15000 /* a daemon that is not ready by then has failed */
 #define SANDBOX_MEET_MS 15000  /* for all nodes to know each other */
 #define SANDBOX_CPUS "64"
@@ -108,7 +109,7 @@ void sandbox_end_all(const struct sandbox *s);
 /* *why: static. */
 bool sandbox_net_possible(const char **why);
 int sandbox_net_up(const struct sandbox *s);
-void sandbox_net_down(const struct sandbox *s);
+void sandbox_net_down(const struct sandbox *s); /* cgroups too */
 /* What the namespace of a node is called. Returns out. */
 const char *sandbox_net_of(const struct sandbox *s, const char *node, char *out, size_t size);
 /* For a child. */

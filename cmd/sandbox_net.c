@@ -12,16 +12,20 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <glob.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NET_NAMED "/run/netns"
 #define NET_SWITCH "switch"
-#define NET_TEXT_MAX 32768 /* what one tool is told at once: less than a pipe holds */
+#define NET_CGROUPS "/sys/fs/cgroup/*" /* hierarchies of version 1, and the unified one */
+#define NET_TEXT_MAX 32768             /* what one tool is told at once: less than a pipe holds */
 
 typedef char net_name[2 * SANDBOX_NAME_MAX];
 
@@ -123,6 +127,27 @@ int sandbox_net_up(const struct sandbox *s)
     return make_cables(s) < 0 || plug_in(s) < 0 ? -1 : 0;
 }
 
+static int drop_cgroup(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st;
+    (void)ftw;
+    if (kind == FTW_DP)
+        (void)rmdir(path);
+    return 0;
+}
+
+/* Of the nodes' units, in every hierarchy; nothing is in them any more. */
+static void drop_cgroups(const struct sandbox *s)
+{
+    char pattern[sizeof(NET_CGROUPS) + sizeof(s->net) + 8];
+    glob_t found = {.gl_pathc = 0};
+    (void)snprintf(pattern, sizeof(pattern), NET_CGROUPS "/%s-*", s->net);
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            (void)nftw(found.gl_pathv[i], drop_cgroup, 16, FTW_DEPTH | FTW_PHYS);
+    globfree(&found);
+}
+
 /* Whatever is called ours, also what no journal names. */
 void sandbox_net_down(const struct sandbox *s)
 {
@@ -135,6 +160,7 @@ void sandbox_net_down(const struct sandbox *s)
             (void)told(s, "ip", NULL, NULL, (const char *const[]){"netns", "del", e->d_name, NULL});
     if (d)
         (void)closedir(d);
+    drop_cgroups(s);
 }
 
 int sandbox_net_enter(const char *net)

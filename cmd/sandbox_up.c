@@ -193,6 +193,14 @@ static int start_ca(const struct sandbox *s, const char *inst)
     return sandbox_listens(s, name, socket_path, SOCK_STREAM);
 }
 
+static int own_directory(const char *path, mode_t mode)
+{
+    if (mkdir(path, mode) == 0 || errno == EEXIST)
+        return 0;
+    cmd_say("%s: %s", path, strerror(errno));
+    return -1;
+}
+
 /* Users */
 
 static int read_text(const char *path, char *to, size_t size)
@@ -266,23 +274,14 @@ static int start_agent(const struct sandbox *s, const char *full, const char *in
     return sandbox_listens(s, name, socket_path, SOCK_STREAM);
 }
 
-static int own_directory(const struct sandbox *s, const char *path)
-{
-    (void)s;
-    if (mkdir(path, 0700) == 0 || errno == EEXIST)
-        return 0;
-    cmd_say("%s: %s", path, strerror(errno));
-    return -1;
-}
-
 static int make_user(const struct sandbox *s, size_t i)
 {
     const char *inst = s->institutions[i], *user = users[i];
     char full[2 * SANDBOX_NAME_MAX], public_key[UP_TEXT_MAX];
     sandbox_path path;
     (void)snprintf(full, sizeof(full), "%s@%s", user, inst);
-    if (own_directory(s, sandbox_at(s, path, "users")) < 0 ||
-        own_directory(s, sandbox_at(s, path, "users/%s", full)) < 0 ||
+    if (own_directory(sandbox_at(s, path, "users"), 0700) < 0 ||
+        own_directory(sandbox_at(s, path, "users/%s", full), 0700) < 0 ||
         make_key(s, user, inst, public_key) < 0 ||
         sandbox_put(s, sandbox_at(s, path, "%s/users/%s.keys", inst, user), 0644, public_key) < 0 ||
         start_ssh_agent(s, full) < 0)
@@ -317,13 +316,14 @@ static int write_config(const struct sandbox *s, const struct sandbox_node *n)
     int len = snprintf(
         text, sizeof(text),
         "[node]\nname = %s\nroles = %s\ncpus = " SANDBOX_CPUS "\nmem = " SANDBOX_MEM
-        "\naccept_unisolated = yes\nstate = %s/state\nrun = %s/run\n"
+        "\naccept_unisolated = %s\nstate = %s/state\nrun = %s/run\n"
         "[net]\nlisten = %s\nseeds = %s\n%s"
         "[trust]\ndir = %s/%s/trust\npolicy = %s/%s/policy\nadmins = %s@%s\nca = %s/%s/ca.sock\n"
         "[exec]\nsocket = %s/execd/socket\nrun = %s/execd\nspool = %s/spool\n",
-        n->name, n->head ? "head gateway worker storage" : "worker storage", node, node, n->address,
-        seeds, own, s->dir, n->institution, s->dir, n->institution, users[home], n->institution,
-        s->dir, n->institution, node, node, node);
+        n->name, n->head ? "head gateway worker storage" : "worker storage",
+        s->net[0] ? "no" : "yes", node, node, n->address, seeds, own, s->dir, n->institution,
+        s->dir, n->institution, users[home], n->institution, s->dir, n->institution, node, node,
+        node);
     if (len >= (int)sizeof(text)) {
         cmd_say("--dir: the path is too long");
         return -1;
@@ -332,14 +332,21 @@ static int write_config(const struct sandbox *s, const struct sandbox_node *n)
                        text);
 }
 
+/* What execd keeps is its own: root's, where it is root. */
 static int make_node(const struct sandbox *s, const struct sandbox_node *n)
 {
-    static const char *const folders[] = {"", "/state", "/run", "/execd", "/spool", "/scratch"};
+    static const struct {
+        const char *name;
+        bool execs;
+    } folders[] = {{"", false},      {"/state", false}, {"/run", false},
+                   {"/execd", true}, {"/spool", true},  {"/scratch", true}};
     sandbox_path path;
-    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-        if (sandbox_mkdir(s, sandbox_at(s, path, "%s/%s%s", n->institution, n->part, folders[i]),
-                          0755) < 0)
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        sandbox_at(s, path, "%s/%s%s", n->institution, n->part, folders[i].name);
+        if ((s->net[0] && folders[i].execs ? own_directory(path, 0755)
+                                           : sandbox_mkdir(s, path, 0755)) < 0)
             return -1;
+    }
     if (sandbox_put(s, sandbox_at(s, path, "%s/%s/cut", n->institution, n->part), 0644, "") < 0)
         return -1;
     return write_config(s, n);
@@ -380,24 +387,30 @@ static int join(const struct sandbox *s, const struct sandbox_node *n)
     return rc;
 }
 
+/* With namespaces as on a real machine: root, which believes signatures alone, and gives each user
+ * a uid of his own. */
 static int start_execd(const struct sandbox *s, const struct sandbox_node *n)
 {
-    sandbox_path dir, socket_path, run, spool, scratch;
-    char name[SANDBOX_NAME_MAX + 16];
+    sandbox_path socket_path, run, spool, scratch, idmap, trust;
+    char name[SANDBOX_NAME_MAX + 16], cgroup[2 * SANDBOX_NAME_MAX], peer[16];
     (void)snprintf(name, sizeof(name), "xos-execd.%s", n->name);
-    sandbox_at(s, dir, "%s/%s", n->institution, n->part);
+    (void)snprintf(cgroup, sizeof(cgroup), "%s-%s", s->net, n->name);
+    (void)snprintf(peer, sizeof(peer), "%u", (unsigned)s->uid);
     sandbox_at(s, socket_path, "%s/%s/execd/socket", n->institution, n->part);
-    const char *argv[] = {"xos-execd",
-                          "--socket",
-                          socket_path,
-                          "--run",
-                          sandbox_at(s, run, "%s/%s/execd", n->institution, n->part),
-                          "--spool",
-                          sandbox_at(s, spool, "%s/%s/spool", n->institution, n->part),
-                          "--scratch",
-                          sandbox_at(s, scratch, "%s/%s/scratch", n->institution, n->part),
-                          NULL};
-    struct sandbox_run r = {.name = name, .argv = argv};
+    sandbox_at(s, run, "%s/%s/execd", n->institution, n->part);
+    sandbox_at(s, spool, "%s/%s/spool", n->institution, n->part);
+    sandbox_at(s, scratch, "%s/%s/scratch", n->institution, n->part);
+    sandbox_at(s, idmap, "%s/%s/scratch/.uids", n->institution, n->part);
+    sandbox_at(s, trust, "%s/trust", n->institution);
+    const char *plain[] = {"xos-execd", "--socket", socket_path, "--run", run,
+                           "--spool",   spool,      "--scratch", scratch, NULL};
+    const char *root[] = {
+        "xos-execd",  "--socket",   socket_path,  "--run",      run,      "--spool",    spool,
+        "--scratch",  scratch,      "--idmap",    idmap,        "--node", n->name,      "--trust",
+        trust,        "--cgroup",   cgroup,       "--peer-uid", peer,     "--peer-gid", peer,
+        "--shim-uid", SANDBOX_SHIM, "--shim-gid", SANDBOX_SHIM, NULL};
+    struct sandbox_run r = {
+        .name = name, .argv = s->net[0] ? root : plain, .own = s->net[0] != '\0'};
     place(s, n, &r);
     if (sandbox_pid(s, name))
         return 0;

@@ -20,6 +20,7 @@ struct discovery {
     struct xos_timer *refresh;
     uint32_t cpus; /* what claims hold */
     uint64_t mem_bytes;
+    const char *isolation;              /* NULL: not heard yet */
     char head[NODE_NAME_BYTES_MAX + 1]; /* the last answer of discovery_head_of */
 };
 
@@ -30,7 +31,6 @@ static int read_own(struct discovery *d, struct xos_error *err)
     struct probe_options options = {.root = c->root,
                                     .state_dir = c->state_dir,
                                     .may_enforce = true,
-                                    .is_root = c->is_root,
                                     .cpus = c->cpus,
                                     .mem_bytes = c->mem_bytes,
                                     .cpus_claimed = d->cpus,
@@ -40,6 +40,8 @@ static int read_own(struct discovery *d, struct xos_error *err)
     xql_row_set_text(row, 0, XQL_A_NODE, c->node);
     xql_row_set_text(row, 0, XQL_A_INSTITUTION, c->institution);
     xql_row_set_text(row, 0, XQL_A_STATE, "up");
+    if (d->isolation)
+        xql_row_set_text(row, 0, XQL_A_ISOLATION, d->isolation);
     d->own.roles = c->roles ? c->roles : AUTH_NODE_WORKER;
     d->own.reach = c->reach;
     return 0;
@@ -132,6 +134,16 @@ void discovery_claimed(struct discovery *d, uint32_t cpus, uint64_t mem_bytes)
     if (mem)
         xql_row_set_integer(row, 0, XQL_A_MEM_FREE,
                             mem->is.integer > mem_bytes ? mem->is.integer - mem_bytes : 0);
+    if (d->members)
+        members_dirty(d->members);
+}
+
+void discovery_isolation(struct discovery *d, const char *isolation)
+{
+    if (d->isolation && strcmp(d->isolation, isolation) == 0)
+        return;
+    d->isolation = isolation;
+    xql_row_set_text(&d->own.row, 0, XQL_A_ISOLATION, isolation);
     if (d->members)
         members_dirty(d->members);
 }

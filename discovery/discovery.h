@@ -47,7 +47,6 @@ struct discovery_config {
     const char *institution; /* inria */
     const char *root;        /* where this machine's /proc and /sys are: "/" */
     const char *state_dir;   /* for disk.free */
-    bool is_root;            /* whoever starts units here may make cgroups */
     uint32_t cpus;           /* [node] cpus; 0: what there is */
     uint64_t mem_bytes;      /* [node] mem; 0: what there is */
     /* Of a federation's node; trust NULL: it stands alone. Borrowed. */
@@ -114,6 +113,9 @@ void discovery_leave(struct discovery *d);
 
 /* What claims hold has changed. Cheap. */
 void discovery_claimed(struct discovery *d, uint32_t cpus, uint64_t mem_bytes);
+
+/* How units are kept apart here, by the word of whoever starts them: "cgroup1". Static. */
+void discovery_isolation(struct discovery *d, const char *isolation);
 
 /* This node. Borrowed until the next refresh. */
 void discovery_own(const struct discovery *d, struct discovery_node *out);

@@ -130,6 +130,12 @@ static void on_claimed(void *arg)
                       j->config.mem_bytes - left.mem_bytes);
 }
 
+static void on_isolates(void *arg, const char *how)
+{
+    struct jobmgr *j = arg;
+    discovery_isolation(j->config.discovery, how);
+}
+
 static int start_worker(struct jobmgr *j, struct xos_error *err)
 {
     const struct jobmgr_config *c = &j->config;
@@ -146,6 +152,7 @@ static int start_worker(struct jobmgr *j, struct xos_error *err)
         .output_bytes_max = c->output_bytes_max,
         .room = on_room,
         .claimed = on_claimed,
+        .isolates = on_isolates,
         .arg = j,
         .trust = c->trust,
         .self = c->self,

@@ -33,8 +33,8 @@ int unit_exit_status(const struct unit_exit *e)
     case UNIT_END_EXITED:
         return e->value & 0xff;
     case UNIT_END_SIGNALLED:
+    case UNIT_END_OOM: /* the kernel's signal */
         return 128 + (e->value & 0x7f);
-    case UNIT_END_OOM:
     case UNIT_END_TIME_LIMIT:
     case UNIT_END_KILLED:
     case UNIT_END_PREEMPTED:

@@ -46,29 +46,41 @@ static void name_all(struct warrant *w)
     (void)snprintf(w->acting, sizeof(w->acting), "%.127s", text);
 }
 
+static int grant_take(struct warrant *out, const struct auth_grant_offer *offer,
+                      const struct auth_context *ctx, struct xos_error *err)
+{
+    struct warrant w = {.user = ""};
+    if (auth_grant_check(&w.grant, offer, ctx, err) < 0)
+        return -1;
+    name_all(&w);
+    *out = w;
+    return 0;
+}
+
+static Xos__Job__ProofPb *proof_read(struct xos_slice bytes, struct xos_error *err)
+{
+    if (bytes.len)
+        return xos_pb_unpack(&xos__job__proof_pb__descriptor, bytes, WARRANT_PROOF_BYTES_MAX,
+                             XOS_PB_TOLERANT, err);
+    xos_fail(err, XOS_DENIED, "a job needs a grant: run `xos login`");
+    return NULL;
+}
+
 static int grant_read(struct warrant *out, struct xos_slice proof, struct xos_slice spec,
                       enum auth_moment moment, const struct auth_context *ctx,
                       struct xos_error *err)
 {
     struct xos_slice chain[AUTH_CHAIN_MAX];
-    struct warrant w = {.user = ""};
-    if (!proof.len)
-        return xos_fail(err, XOS_DENIED, "a job needs a grant: run `xos login`");
-    Xos__Job__ProofPb *m = xos_pb_unpack(&xos__job__proof_pb__descriptor, proof,
-                                         WARRANT_PROOF_BYTES_MAX, XOS_PB_TOLERANT, err);
     struct auth_grant_offer offer = {.chain = chain, .spec = spec, .moment = moment};
+    Xos__Job__ProofPb *m = proof_read(proof, err);
     int rc = m ? chain_take(chain, m->n_user_chain, m->user_chain, "the user", err) : -1;
     if (rc == 0) {
         offer.grant = xos_pb_slice(m->grant);
         offer.chain_count = m->n_user_chain;
-        rc = auth_grant_check(&w.grant, &offer, ctx, err);
+        rc = grant_take(out, &offer, ctx, err);
     }
     xos_pb_free(m);
-    if (rc < 0)
-        return -1;
-    name_all(&w);
-    *out = w;
-    return 0;
+    return rc;
 }
 
 int warrant_read(struct warrant *out, struct xos_slice proof, struct xos_slice spec,
@@ -214,9 +226,7 @@ int warrant_assign(struct xos_buf *out, const struct warrant *w, const struct wa
 /* At the worker */
 
 struct start {
-    const Xos__Job__StartPb *m;
-    const struct job_spec *spec;
-    const struct auth_name *node;
+    const struct warrant_start *s;
     const struct auth_context *ctx;
     struct warrant w;
     struct auth_assignment a;
@@ -225,26 +235,27 @@ struct start {
 
 static int start_grant(struct start *c)
 {
-    return grant_read(&c->w, xos_pb_slice(c->m->grant), xos_pb_slice(c->m->spec), AUTH_LATER,
-                      c->ctx, c->err);
+    const struct auth_grant_offer offer = {.grant = c->s->grant,
+                                           .chain = c->s->user_chain,
+                                           .chain_count = c->s->user_chain_count,
+                                           .spec = c->s->bytes,
+                                           .moment = AUTH_LATER};
+    return grant_take(&c->w, &offer, c->ctx, c->err);
 }
 
 static int start_extent(struct start *c)
 {
-    return check_extent(&c->w.grant, c->spec, c->err);
+    return check_extent(&c->w.grant, c->s->spec, c->err);
 }
 
 static int start_assignment(struct start *c)
 {
-    struct xos_slice chain[AUTH_CHAIN_MAX];
-    if (chain_take(chain, c->m->n_head_chain, c->m->head_chain, "the head", c->err) < 0)
-        return -1;
-    const struct auth_assignment_offer offer = {.assignment = xos_pb_slice(c->m->assignment),
-                                                .chain = chain,
-                                                .chain_count = c->m->n_head_chain,
+    const struct auth_assignment_offer offer = {.assignment = c->s->assignment,
+                                                .chain = c->s->head_chain,
+                                                .chain_count = c->s->head_chain_count,
                                                 .grant = &c->w.grant,
-                                                .node = c->node,
-                                                .epoch_min = c->m->epoch,
+                                                .node = c->s->node,
+                                                .epoch_min = c->s->epoch,
                                                 .moment = AUTH_FRESH};
     return auth_assignment_check(&c->a, &offer, c->ctx, c->err);
 }
@@ -252,11 +263,11 @@ static int start_assignment(struct start *c)
 static int start_exactly(struct start *c)
 {
     struct auth_name unit;
-    if (unit_name(&unit, xos_pb_slice(c->m->job), c->m->unit, c->err) < 0)
+    if (unit_name(&unit, c->s->job, c->s->unit, c->err) < 0)
         return -1;
     if (!auth_name_equal(&unit, &c->a.unit))
         return xos_fail(c->err, XOS_DENIED, "the assignment is for another unit");
-    if (c->a.epoch != c->m->epoch)
+    if (c->a.epoch != c->s->epoch)
         return xos_fail(c->err, XOS_DENIED, "the assignment is for another epoch");
     return 0;
 }
@@ -270,11 +281,10 @@ static const struct {
     {start_exactly},    /* and it is this unit, under this epoch */
 };
 
-int warrant_check_start(struct warrant *out, const Xos__Job__StartPb *m,
-                        const struct job_spec *spec, const struct auth_name *node,
+int warrant_check_start(struct warrant *out, const struct warrant_start *s,
                         const struct auth_context *ctx, struct xos_error *err)
 {
-    struct start c = {.m = m, .spec = spec, .node = node, .ctx = ctx, .err = err};
+    struct start c = {.s = s, .ctx = ctx, .err = err};
     for (size_t i = 0; i < sizeof(start_steps) / sizeof(start_steps[0]); i++)
         if (start_steps[i].run(&c) < 0) {
             warrant_free(&c.w);
@@ -284,23 +294,61 @@ int warrant_check_start(struct warrant *out, const Xos__Job__StartPb *m,
     return 0;
 }
 
-int warrant_proof(struct xos_buf *out, const Xos__Job__StartPb *m, struct xos_error *err)
+int warrant_start_of(struct warrant_start *out, const Xos__Job__ProofPb *m, struct xos_error *err)
 {
-    Xos__Job__ProofPb *given, proof;
-    if (!m->grant.len)
-        return xos_fail(err, XOS_INVALID, "a start without a grant");
-    given = xos_pb_unpack(&xos__job__proof_pb__descriptor, xos_pb_slice(m->grant),
-                          WARRANT_PROOF_BYTES_MAX, XOS_PB_TOLERANT, err);
+    out->grant = xos_pb_slice(m->grant);
+    out->user_chain_count = m->n_user_chain;
+    out->bytes = xos_pb_slice(m->spec);
+    out->assignment = xos_pb_slice(m->assignment);
+    out->head_chain_count = m->n_head_chain;
+    if (chain_take(out->user_chain, m->n_user_chain, m->user_chain, "the user", err) < 0)
+        return -1;
+    return chain_take(out->head_chain, m->n_head_chain, m->head_chain, "the head", err);
+}
+
+/* Its grant has the first half of a proof; the rest of the message is the other. */
+static void complete(Xos__Job__ProofPb *out, const Xos__Job__ProofPb *given,
+                     const Xos__Job__StartPb *m)
+{
+    xos__job__proof_pb__init(out);
+    out->grant = given->grant;
+    out->n_user_chain = given->n_user_chain;
+    out->user_chain = given->user_chain;
+    out->assignment = m->assignment;
+    out->n_head_chain = m->n_head_chain;
+    out->head_chain = m->head_chain;
+    out->spec = m->spec;
+}
+
+int warrant_check_message(struct warrant *out, const Xos__Job__StartPb *m,
+                          const struct job_spec *spec, const struct auth_name *node,
+                          const struct auth_context *ctx, struct xos_error *err)
+{
+    Xos__Job__ProofPb proof, *given = proof_read(xos_pb_slice(m->grant), err);
+    struct warrant_start s = {.spec = spec,
+                              .job = xos_pb_slice(m->job),
+                              .unit = m->unit,
+                              .epoch = m->epoch,
+                              .node = node};
     if (!given)
         return -1;
-    xos__job__proof_pb__init(&proof);
-    proof.grant = given->grant;
-    proof.n_user_chain = given->n_user_chain;
-    proof.user_chain = given->user_chain;
-    proof.assignment = m->assignment;
-    proof.n_head_chain = m->n_head_chain;
-    proof.head_chain = m->head_chain;
-    proof.spec = m->spec;
+    complete(&proof, given, m);
+    int rc = warrant_start_of(&s, &proof, err);
+    if (rc == 0)
+        rc = warrant_check_start(out, &s, ctx, err);
+    xos_pb_free(given);
+    return rc;
+}
+
+int warrant_proof(struct xos_buf *out, const Xos__Job__StartPb *m, struct xos_error *err)
+{
+    Xos__Job__ProofPb proof, *given;
+    if (!m->grant.len)
+        return xos_fail(err, XOS_INVALID, "a start without a grant");
+    given = proof_read(xos_pb_slice(m->grant), err);
+    if (!given)
+        return -1;
+    complete(&proof, given, m);
     int rc = xos_pb_pack(&proof, out, err);
     xos_pb_free(given);
     return rc;

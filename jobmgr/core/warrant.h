@@ -20,6 +20,7 @@
 #define WARRANT_AGAIN_MS 10000        /* a head looks at a grant again after this */
 
 struct Xos__Job__StartPb;
+struct Xos__Job__ProofPb;
 
 /* A grant that was checked. */
 struct warrant {
@@ -61,11 +62,34 @@ struct warrant_place {
 int warrant_assign(struct xos_buf *out, const struct warrant *w, const struct warrant_place *where,
                    const struct xos_key *head_key, int64_t now_ms, struct xos_error *err);
 
-/* May this unit be started on `node`? `spec` is what the message's specification says. The steps
- * are listed in warrant.c. *out must be empty or freed. */
-int warrant_check_start(struct warrant *out, const struct Xos__Job__StartPb *m,
-                        const struct job_spec *spec, const struct auth_name *node,
+/* What a start is held against. Everything is borrowed. */
+struct warrant_start {
+    struct xos_slice grant;
+    struct xos_slice user_chain[AUTH_CHAIN_MAX];
+    size_t user_chain_count;
+    struct xos_slice bytes; /* the specification, and what they say */
+    const struct job_spec *spec;
+    struct xos_slice assignment;
+    struct xos_slice head_chain[AUTH_CHAIN_MAX];
+    size_t head_chain_count;
+    struct xos_slice job; /* "inria-1042" */
+    uint32_t unit;
+    uint64_t epoch;
+    const struct auth_name *node; /* where it is to start */
+};
+
+/* May it be? The steps are listed in warrant.c. *out must be empty or freed. */
+int warrant_check_start(struct warrant *out, const struct warrant_start *s,
                         const struct auth_context *ctx, struct xos_error *err);
+
+/* Fill in what a ProofPb says; slices of it. XOS_LIMIT: AUTH_CHAIN_MAX. */
+int warrant_start_of(struct warrant_start *out, const struct Xos__Job__ProofPb *m,
+                     struct xos_error *err);
+
+/* The same of a head's message, whose specification says `spec`. */
+int warrant_check_message(struct warrant *out, const struct Xos__Job__StartPb *m,
+                          const struct job_spec *spec, const struct auth_name *node,
+                          const struct auth_context *ctx, struct xos_error *err);
 
 /* Append what xos-execd is given: a ProofPb with all its fields. XOS_INVALID: there is no grant. */
 int warrant_proof(struct xos_buf *out, const struct Xos__Job__StartPb *m, struct xos_error *err);

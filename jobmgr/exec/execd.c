@@ -25,6 +25,7 @@ struct packet {
         struct execd_request request;
         uint8_t bytes[EXECD_MESSAGE_BYTES_MAX + 1];
     } in;
+    int proof; /* that came with it; -1: none */
     struct execd_answer answer;
     struct execd_entry entries[EXECD_LIST_MAX];
 };
@@ -166,7 +167,7 @@ static int do_probe(struct execd *e, struct packet *p, struct xos_error *err)
 
 static int do_start(struct execd *e, struct packet *p, struct xos_error *err)
 {
-    return execd_start(e, &p->in.request, &p->answer, err);
+    return execd_start(e, &p->in.request, p->proof, &p->answer, err);
 }
 
 static int do_kill(struct execd *e, struct packet *p, struct xos_error *err)
@@ -235,16 +236,25 @@ static void take_client(struct execd *e, struct pollfd *clients)
 /* One packet, one answer. A client that does not take its answer is dropped. */
 static int serve_client(struct execd *e, int fd, struct packet *p)
 {
-    ssize_t n = recv(fd, p->in.bytes, sizeof(p->in.bytes), MSG_DONTWAIT);
+    ssize_t n = sys_recv_fd(fd, p->in.bytes, sizeof(p->in.bytes), &p->proof, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (n <= 0)
         return -1;
     serve(e, p, (size_t)n);
+    if (p->proof >= 0)
+        close(p->proof);
     return send(fd, &p->answer, p->answer.bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
-int execd_run(struct execd *e, const volatile sig_atomic_t *stop, struct xos_error *err)
+static void do_reload(struct execd *e, struct execd_signals *signals)
+{
+    if (signals->reload && e->conf->reload)
+        e->conf->reload(e->conf->authorise_arg);
+    signals->reload = 0;
+}
+
+int execd_run(struct execd *e, struct execd_signals *signals, struct xos_error *err)
 {
     struct pollfd fds[1 + CLIENTS_MAX] = {{.fd = e->listen, .events = POLLIN}};
     struct packet *p = xos_alloc(sizeof(*p));
@@ -252,8 +262,10 @@ int execd_run(struct execd *e, const volatile sig_atomic_t *stop, struct xos_err
         return xos_fail(err, XOS_NOMEM, "xos-execd");
     for (int i = 1; i <= CLIENTS_MAX; i++)
         fds[i] = (struct pollfd){.fd = -1, .events = POLLIN};
-    while (!*stop) {
-        if (poll(fds, 1 + CLIENTS_MAX, -1) <= 0)
+    while (!signals->stop) {
+        int ready = poll(fds, 1 + CLIENTS_MAX, -1);
+        do_reload(e, signals);
+        if (ready <= 0)
             continue;
         for (int i = 1; i <= CLIENTS_MAX; i++)
             if (fds[i].fd >= 0 && fds[i].revents && serve_client(e, fds[i].fd, p) < 0) {

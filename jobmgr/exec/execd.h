@@ -25,6 +25,8 @@ struct execd_conf {
     uid_t shim_uid;
     gid_t shim_gid;
     execd_authorise_f authorise;
+    void *authorise_arg;
+    void (*reload)(void *arg); /* a signal asked for it; NULL: nothing to read anew */
 };
 
 struct execd {
@@ -44,11 +46,17 @@ struct execd {
 int execd_new(struct execd **out, const struct execd_conf *conf, struct xos_error *err);
 void execd_free(struct execd *e);
 
-/* Serve until *stop is not 0 (set by a signal handler). */
-int execd_run(struct execd *e, const volatile sig_atomic_t *stop, struct xos_error *err);
+/* What signal handlers say. */
+struct execd_signals {
+    volatile sig_atomic_t stop, reload;
+};
 
-/* execd_start.c: START. The answer's uid and shim_pid are set. */
-int execd_start(struct execd *e, const struct execd_request *r, struct execd_answer *a,
+/* Serve until signals->stop is not 0. */
+int execd_run(struct execd *e, struct execd_signals *signals, struct xos_error *err);
+
+/* execd_start.c: START, with the descriptor that came with it, borrowed. The answer's uid and
+ * shim_pid are set. */
+int execd_start(struct execd *e, const struct execd_request *r, int proof, struct execd_answer *a,
                 struct xos_error *err);
 
 /* execd_end.c */

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
-int execd_authorise(const struct execd_request *request, struct execd_identity *out,
-                    struct xos_error *err)
+int execd_authorise(void *arg, const struct execd_request *request, int proof,
+                    struct execd_identity *out, struct xos_error *err)
 {
+    (void)arg;
+    (void)proof;
     if (geteuid() == 0)
-        return xos_fail(err, XOS_DENIED, "%s: this xos-execd is root and has no check of grants",
+        return xos_fail(err, XOS_DENIED, "%s: as root nothing is started without a judge",
                         request->unit);
     *out = (struct execd_identity){0};
     (void)snprintf(out->user, sizeof(out->user), "uid-%u", (unsigned)geteuid());

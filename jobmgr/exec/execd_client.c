@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -41,12 +42,24 @@ int execd_client_connect(const char *path, struct xos_error *err)
     return fd;
 }
 
-int execd_client_send(int fd, const void *packet, struct xos_error *err)
+int execd_client_send(int fd, const void *packet, int proof, struct xos_error *err)
 {
     const struct execd_request *r = packet;
-    if (send(fd, packet, r->bytes, MSG_NOSIGNAL) != (ssize_t)r->bytes)
+    if (sys_send_fd(fd, packet, r->bytes, proof, MSG_NOSIGNAL) != (ssize_t)r->bytes)
         return xos_fail_errno(err, "xos-execd");
     return 0;
+}
+
+int execd_client_proof(const void *bytes, size_t len, struct xos_error *err)
+{
+    int fd = memfd_create("xos-proof", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd >= 0 && sys_write_all(fd, bytes, len) == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0)
+        return fd;
+    (void)xos_fail_errno(err, "proof");
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 struct answer_packet {

@@ -15,8 +15,12 @@
  * Shims do not depend on it. It may be killed and started again at any time: it keeps nothing in
  * memory but open directories.
  *
+ * As root it starts nothing on xosd's word: a judge, which is not root, reads the proof that comes
+ * with each START (jobmgr/judge/judge.h).
+ *
  * Without root the same program runs as the one user: no uid table, no cgroups, no namespaces. */
 #include "jobmgr/exec/execd.h"
+#include "jobmgr/judge/judge.h"
 #include "libxos/env/account.h"
 
 #include <argp.h>
@@ -29,12 +33,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stop;
+static struct execd_signals signals;
 
 static void on_stop(int number)
 {
     (void)number;
-    stop = 1;
+    signals.stop = 1;
+}
+
+static void on_reload(int number)
+{
+    (void)number;
+    signals.reload = 1;
 }
 
 enum option_key {
@@ -48,7 +58,9 @@ enum option_key {
     OPT_PEER_UID,
     OPT_PEER_GID,
     OPT_SHIM_UID,
-    OPT_SHIM_GID
+    OPT_SHIM_GID,
+    OPT_NODE,
+    OPT_TRUST
 };
 
 static const struct argp_option options[] = {
@@ -63,6 +75,8 @@ static const struct argp_option options[] = {
     {"peer-gid", OPT_PEER_GID, "GROUP", 0, "who may read records and output", 0},
     {"shim-uid", OPT_SHIM_UID, "USER", 0, "what shims become", 0},
     {"shim-gid", OPT_SHIM_GID, "GROUP", 0, "what shims become", 0},
+    {"node", OPT_NODE, "NAME", 0, "as root: this node's name", 0},
+    {"trust", OPT_TRUST, "DIR", 0, "as root: whom this node trusts (/etc/xos/trust)", 0},
     {0},
 };
 
@@ -76,14 +90,21 @@ static void add_bind(struct execd_conf *c, const char *path, struct argp_state *
     argp_error(state, "more than EXECD_BINDS_MAX (%d) --bind", EXECD_BINDS_MAX);
 }
 
+struct settings {
+    struct execd_conf conf;
+    struct judge_config judge;
+};
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-    struct execd_conf *c = state->input;
+    struct settings *s = state->input;
+    struct execd_conf *c = &s->conf;
     const struct {
         int key;
         const char **to;
-    } texts[] = {{OPT_SOCKET, &c->socket},   {OPT_RUN, &c->run},     {OPT_SPOOL, &c->spool},
-                 {OPT_SCRATCH, &c->scratch}, {OPT_IDMAP, &c->idmap}, {OPT_CGROUP, &c->cgroup}};
+    } texts[] = {{OPT_SOCKET, &c->socket},   {OPT_RUN, &c->run},          {OPT_SPOOL, &c->spool},
+                 {OPT_SCRATCH, &c->scratch}, {OPT_IDMAP, &c->idmap},      {OPT_CGROUP, &c->cgroup},
+                 {OPT_NODE, &s->judge.node}, {OPT_TRUST, &s->judge.trust}};
     const struct {
         int key;
         int (*find)(const char *text, uint32_t *id, struct xos_error *err);
@@ -127,10 +148,48 @@ static void handle_signals(void)
     struct sigaction ends = {.sa_handler = on_stop};
     (void)sigaction(SIGTERM, &ends, NULL);
     (void)sigaction(SIGINT, &ends, NULL);
+    struct sigaction reloads = {.sa_handler = on_reload};
+    (void)sigaction(SIGHUP, &reloads, NULL);
     /* Shims are children, nobody waits for them: their records say how they ended. */
     struct sigaction reaped = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
     (void)sigaction(SIGCHLD, &reaped, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+}
+
+static void forget(void *arg)
+{
+    judge_forget(arg);
+}
+
+/* As root a judge is needed. */
+static int find_judge(struct settings *s, struct judge **out, struct xos_error *err)
+{
+    if (geteuid() != 0)
+        return 0;
+    if (!s->judge.node)
+        return xos_fail(err, XOS_INVALID, "as root: which node is this? --node n1.inria");
+    s->judge.uid = s->conf.shim_uid;
+    s->judge.gid = s->conf.shim_gid;
+    if (judge_new(out, &s->judge, err) < 0)
+        return -1;
+    s->conf.authorise = judge_ask;
+    s->conf.authorise_arg = *out;
+    s->conf.reload = forget;
+    return 0;
+}
+
+static int serve(struct settings *s, struct xos_error *err)
+{
+    struct judge *judge = NULL;
+    struct execd *e = NULL;
+    int rc = find_judge(s, &judge, err);
+    if (rc == 0)
+        rc = execd_new(&e, &s->conf, err);
+    if (rc == 0)
+        rc = execd_run(e, &signals, err);
+    execd_free(e);
+    judge_free(judge);
+    return rc;
 }
 
 int main(int argc, char **argv)
@@ -138,31 +197,26 @@ int main(int argc, char **argv)
     static char programs[PATH_MAX];
     static const struct argp argp = {options, parse, NULL, "Start and clear away units.", 0, 0, 0};
     struct xos_error err = {0};
-    struct execd *e = NULL;
-    struct execd_conf conf = {.socket = "/run/xos-execd/socket",
-                              .run = "/run/xos-execd",
-                              .spool = "/var/lib/xos-execd/spool",
-                              .scratch = "/var/lib/xos-execd/scratch",
-                              .idmap = "/var/lib/xos-execd/uids",
-                              .cgroup = "xos",
-                              .peer_uid = geteuid(),
-                              .peer_gid = getegid(),
-                              .shim_uid = geteuid(),
-                              .shim_gid = getegid(),
-                              .authorise = execd_authorise,
-                              .programs = programs};
+    struct settings s = {.conf = {.socket = "/run/xos-execd/socket",
+                                  .run = "/run/xos-execd",
+                                  .spool = "/var/lib/xos-execd/spool",
+                                  .scratch = "/var/lib/xos-execd/scratch",
+                                  .idmap = "/var/lib/xos-execd/uids",
+                                  .cgroup = "xos",
+                                  .peer_uid = geteuid(),
+                                  .peer_gid = getegid(),
+                                  .shim_uid = geteuid(),
+                                  .shim_gid = getegid(),
+                                  .authorise = execd_authorise,
+                                  .programs = programs},
+                         .judge = {.env = xos_env_posix(), .trust = "/etc/xos/trust"}};
     argp_err_exit_status = 2;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &conf) != 0)
+    if (argp_parse(&argp, argc, argv, 0, NULL, &s) != 0)
         return 2;
     (void)umask(0);
     handle_signals();
-    if (own_directory(programs) < 0)
-        return 1;
-    if (execd_new(&e, &conf, &err) < 0 || execd_run(e, &stop, &err) < 0) {
-        fprintf(stderr, "xos-execd: %s\n", err.text);
-        execd_free(e);
-        return 1;
-    }
-    execd_free(e);
-    return 0;
+    if (own_directory(programs) == 0 && serve(&s, &err) == 0)
+        return 0;
+    fprintf(stderr, "xos-execd: %s\n", err.text);
+    return 1;
 }

@@ -26,6 +26,7 @@
 struct starting {
     struct execd *e;
     const struct execd_request *r;
+    int proof;
     struct execd_identity who;
     uid_t uid;
     gid_t gid;
@@ -38,7 +39,8 @@ struct starting {
 
 static int step_authorise(struct starting *s, struct xos_error *err)
 {
-    return s->e->conf->authorise(s->r, &s->who, err);
+    const struct execd_conf *c = s->e->conf;
+    return c->authorise(c->authorise_arg, s->r, s->proof, &s->who, err);
 }
 
 /* Never twice: a unit that has left anything behind must be removed first. */
@@ -289,14 +291,14 @@ static void undo(struct starting *s)
         (void)ledger_remove(e->ledger, s->r->unit, NULL);
 }
 
-int execd_start(struct execd *e, const struct execd_request *r, struct execd_answer *a,
+int execd_start(struct execd *e, const struct execd_request *r, int proof, struct execd_answer *a,
                 struct xos_error *err)
 {
     static int (*const steps[])(struct starting *, struct xos_error *) = {
         step_authorise, step_new,     step_identity, step_ledger, step_cgroups, step_directory,
         step_spool,     step_scratch, step_socket,   step_order,  step_shim,
     };
-    struct starting s = {.e = e, .r = r};
+    struct starting s = {.e = e, .r = r, .proof = proof};
     int rc = 0;
     for (int i = 0; i < SHIM_FD_END; i++)
         s.fds[i] = -1;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 _Static_assert(sizeof(struct wire_blob) == 16, "part of the format");
-_Static_assert(sizeof(struct execd_request) == 216, "part of the format");
+_Static_assert(sizeof(struct execd_request) == 200, "part of the format");
 _Static_assert(sizeof(struct execd_answer) == 560, "part of the format");
 _Static_assert(sizeof(struct execd_entry) == 88, "part of the format");
 
@@ -12,14 +12,12 @@ static const struct wire_blob_rule start_rules[EXECD_BLOBS] = {
     [EXECD_ARGV] = {"argv", EXECD_MESSAGE_BYTES_MAX, 1, EXECD_ARGS_MAX},
     [EXECD_ENVP] = {"envp", EXECD_MESSAGE_BYTES_MAX, 0, EXECD_ARGS_MAX},
     [EXECD_CWD] = {"cwd", EXECD_PATH_BYTES_MAX, 0, 1},
-    [EXECD_IDENTITY] = {"identity", EXECD_IDENTITY_BYTES_MAX, 0, 0},
 };
 
 static const struct wire_blob_rule empty_rules[EXECD_BLOBS] = {
     [EXECD_ARGV] = {"argv", 0, 0, 0},
     [EXECD_ENVP] = {"envp", 0, 0, 0},
     [EXECD_CWD] = {"cwd", 0, 0, 0},
-    [EXECD_IDENTITY] = {"identity", 0, 0, 0},
 };
 
 #define START_FLAGS (EXECD_FENCED | EXECD_PTY | EXECD_STDIN | EXECD_CPU_QUOTA)
@@ -107,11 +105,8 @@ int execd_request_finish(void *packet, const struct execd_blobs *b, struct xos_e
     r->version = EXECD_VERSION;
     if (wire_blob_put_strings(packet, max, &end, &r->blobs[EXECD_ARGV], b->argv) < 0 ||
         wire_blob_put_strings(packet, max, &end, &r->blobs[EXECD_ENVP], b->envp) < 0 ||
-        wire_blob_put_strings(packet, max, &end, &r->blobs[EXECD_CWD], cwd) < 0 ||
-        wire_blob_put(packet, max, &end, &r->blobs[EXECD_IDENTITY], b->identity, b->identity_bytes,
-                      0) < 0)
-        return xos_fail(err, XOS_LIMIT,
-                        "command, environment and identity above EXECD_MESSAGE_BYTES_MAX");
+        wire_blob_put_strings(packet, max, &end, &r->blobs[EXECD_CWD], cwd) < 0)
+        return xos_fail(err, XOS_LIMIT, "command and environment above EXECD_MESSAGE_BYTES_MAX");
     r->bytes = (uint32_t)end;
     return 0;
 }

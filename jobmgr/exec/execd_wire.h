@@ -2,9 +2,10 @@
 /* execd_wire.h - what xosd may ask of xos-execd: one fixed binary format.
  *
  * One packet of a SOCK_SEQPACKET Unix socket is one request, and one packet answers it (LIST: one
- * packet per page). The head is the same for every verb; a field that the verb does not use must
- * be zero, so that nothing passes unseen. Numbers are in host byte order: the packet never leaves
- * the machine. Pure. */
+ * packet per page). With a START comes a descriptor (SCM_RIGHTS): a sealed memory file that has the
+ * proof of the right to it, which xos-execd hands on and does not read. The head is the same for
+ * every verb; a field that the verb does not use must be zero, so that nothing passes unseen.
+ * Numbers are in host byte order: the packet never leaves the machine. Pure. */
 #ifndef XOS_EXEC_EXECD_WIRE_H
 #define XOS_EXEC_EXECD_WIRE_H
 
@@ -16,7 +17,6 @@
 #define EXECD_MESSAGE_BYTES_MAX 262144 /* 256 KiB, head included */
 #define EXECD_ARGS_MAX 16384           /* strings in argv, and in envp */
 #define EXECD_PATH_BYTES_MAX 4096
-#define EXECD_IDENTITY_BYTES_MAX 65536
 #define EXECD_TEXT_BYTES 512 /* as XOS_ERROR_TEXT_MAX */
 #define EXECD_LIST_MAX 1024  /* entries in one page */
 
@@ -39,7 +39,7 @@ enum execd_flag {
     EXECD_KEEP_SPOOL = 32, /* REMOVE: leave the output; a later REMOVE takes it */
 };
 
-enum execd_blob { EXECD_ARGV, EXECD_ENVP, EXECD_CWD, EXECD_IDENTITY, EXECD_BLOBS };
+enum execd_blob { EXECD_ARGV, EXECD_ENVP, EXECD_CWD, EXECD_BLOBS };
 
 struct execd_request {
     uint32_t magic;
@@ -107,8 +107,6 @@ struct execd_blobs {
     const char *const *argv;
     const char *const *envp;
     const char *cwd;
-    const void *identity;
-    size_t identity_bytes;
 };
 int execd_request_finish(void *packet, const struct execd_blobs *blobs, struct xos_error *err);
 

@@ -24,6 +24,11 @@ int sys_pidfd_signal(int pidfd, int signal, unsigned flags);
 
 int sys_write_all(int fd, const void *data, size_t bytes);
 
+/* One packet, and a descriptor with it (-1: none). As sendmsg. */
+ssize_t sys_send_fd(int socket, const void *data, size_t bytes, int fd, int flags);
+/* As recvmsg; *fd is the caller's to close, -1: none came. Of several none is taken. */
+ssize_t sys_recv_fd(int socket, void *data, size_t bytes, int *fd, int flags);
+
 /* Bytes read (less than max at the end of the file), or -1. */
 ssize_t sys_read_all(int fd, void *data, size_t max);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jobmgr/exec/shim_seal.h"
 
+#include "jobmgr/exec/sanitized.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <linux/audit.h>
@@ -46,25 +48,13 @@ static int drop(const struct order *o)
     return 0;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SEAL_FILTER 0 /* the sanitizer's own calls are not known */
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SEAL_FILTER 0
-#else
-#define SEAL_FILTER 1
-#endif
-#else
-#define SEAL_FILTER 1
-#endif
-
 #if defined(__x86_64__)
 #define SEAL_ARCH AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
 #define SEAL_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-#if SEAL_FILTER && defined(SEAL_ARCH)
+#if !EXEC_SANITIZED && defined(SEAL_ARCH) /* a sanitizer's own calls are not known */
 
 #define ALLOW(name)                                                                                \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##name, 0, 1),                                        \

@@ -61,7 +61,7 @@ static int check(const struct worker *w, struct warrant *warrant, const Xos__Job
     auth_trust_context(w->config.trust, AUTH_KIND_USER, xos_env_real_ms(w->env), &ctx);
     if (spec_decode(&s, xos_pb_slice(m->spec), err) < 0)
         return -1;
-    int rc = warrant_check_start(warrant, m, s, &w->config.self->name, &ctx, err);
+    int rc = warrant_check_message(warrant, m, s, &w->config.self->name, &ctx, err);
     if (rc == 0)
         rc = admit(w,
                    &(struct jobmgr_wish){.user = warrant->user,

@@ -8,6 +8,7 @@
  * acknowledged, and sends it again from the offset that it is told when it comes back. */
 #include "jobmgr/core/spec.h"
 #include "jobmgr/jobmgr.pb-c.h"
+#include "jobmgr/judge/request.h"
 #include "jobmgr/service/worker.h"
 #include "libxos/base/alloc.h"
 #include "libxos/base/telemetry.h"
@@ -486,7 +487,7 @@ static int attach_fill(struct attach *a, struct xos_slice body, struct xos_error
     }
     (void)snprintf(job, sizeof(job), "%.*s", (int)m->job.len,
                    m->job.len ? (const char *)m->job.data : "");
-    int rc = unit_exec_id(a->exec_id, job, m->unit, m->epoch, err);
+    int rc = request_name(a->exec_id, job, m->unit, m->epoch, err);
     a->input = m->input != 0;
     a->foreground = m->foreground != 0;
     a->follow = m->follow != 0;

@@ -141,7 +141,7 @@ static int connect_now(struct execd_link *c, struct xos_error *err)
 }
 
 int execd_link_ask(struct execd_link *c, const struct execd_request *head,
-                   const struct execd_blobs *blobs, execd_answered_f answered, void *arg,
+                   const struct execd_blobs *blobs, int proof, execd_answered_f answered, void *arg,
                    struct xos_error *err)
 {
     struct execd_request *r = (void *)c->packet;
@@ -157,7 +157,7 @@ int execd_link_ask(struct execd_link *c, const struct execd_request *head,
     *r = *head;
     r->serial = a->serial;
     if (execd_request_finish(c->packet, blobs, err) < 0 ||
-        packet_send(c->link, (struct xos_slice){c->packet, r->bytes}, err) < 0) {
+        packet_send_fd(c->link, (struct xos_slice){c->packet, r->bytes}, proof, err) < 0) {
         xos_free(a);
         return -1;
     }

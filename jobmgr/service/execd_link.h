@@ -21,9 +21,10 @@ int execd_link_new(struct execd_link **out, struct xos_loop *loop, const char *s
                    struct xos_error *err);
 void execd_link_free(struct execd_link *c); /* no callback comes any more */
 
-/* head is filled in but for magic, version, sizes and serial. Blobs are copied. */
+/* head is filled in but for magic, version, sizes and serial. Blobs are copied; so is the proof of
+ * a START, a descriptor (-1: none). */
 int execd_link_ask(struct execd_link *c, const struct execd_request *head,
-                   const struct execd_blobs *blobs, execd_answered_f answered, void *arg,
+                   const struct execd_blobs *blobs, int proof, execd_answered_f answered, void *arg,
                    struct xos_error *err);
 
 /* Forget the answers that would go to `arg`. */

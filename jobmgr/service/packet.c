@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jobmgr/service/packet.h"
 
+#include "jobmgr/exec/execsys.h"
 #include "libxos/base/alloc.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <utlist.h>
 
 struct waiting {
     struct waiting *prev, *next;
+    int fd; /* goes along; -1: none */
     size_t len;
     uint8_t data[];
 };
@@ -29,6 +32,14 @@ struct packet {
     bool *freed; /* set when packet_free runs inside a callback */
 };
 
+static void waiting_free(struct packet *p, struct waiting *w)
+{
+    DL_DELETE(p->queue, w);
+    p->queued--;
+    xos_env_close(xos_loop_env(p->loop), w->fd);
+    xos_free(w);
+}
+
 void packet_free(struct packet *p)
 {
     struct waiting *w, *after;
@@ -38,7 +49,7 @@ void packet_free(struct packet *p)
         *p->freed = true;
     DL_FOREACH_SAFE(p->queue, w, after)
     {
-        xos_free(w);
+        waiting_free(p, w);
     }
     xos_watch_free(p->watch);
     xos_env_close(xos_loop_env(p->loop), p->fd);
@@ -68,14 +79,12 @@ static bool flush(struct packet *p)
 {
     while (p->queue) {
         struct waiting *w = p->queue;
-        if (send(p->fd, w->data, w->len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        if (sys_send_fd(p->fd, w->data, w->len, w->fd, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
             if (errno == EAGAIN || errno == EINTR)
                 break;
             return false;
         }
-        DL_DELETE(p->queue, w);
-        p->queued--;
-        xos_free(w);
+        waiting_free(p, w);
     }
     xos_watch_set(p->watch, XOS_READABLE | (p->queue ? XOS_WRITABLE : 0u));
     return true;
@@ -129,7 +138,27 @@ int packet_new(struct packet **out, struct xos_loop *loop, int fd, size_t bytes_
     return 0;
 }
 
-int packet_send(struct packet *p, struct xos_slice data, struct xos_error *err)
+static int queue(struct packet *p, struct xos_slice data, int fd, struct xos_error *err)
+{
+    if (p->queued >= PACKET_QUEUE_MAX)
+        return xos_fail(err, XOS_LIMIT, "PACKET_QUEUE_MAX: %d packets wait", PACKET_QUEUE_MAX);
+    struct waiting *w = xos_alloc(sizeof(*w) + data.len);
+    if (!w)
+        return xos_fail(err, XOS_NOMEM, "packet of %zu bytes", data.len);
+    w->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0 && w->fd < 0) {
+        xos_free(w);
+        return xos_fail_errno(err, "packet");
+    }
+    w->len = data.len;
+    memcpy(w->data, data.data, data.len);
+    DL_APPEND(p->queue, w);
+    p->queued++;
+    xos_watch_set(p->watch, XOS_READABLE | XOS_WRITABLE);
+    return 0;
+}
+
+int packet_send_fd(struct packet *p, struct xos_slice data, int fd, struct xos_error *err)
 {
     assert(data.len > 0); /* an empty packet is how the end looks */
     if (p->closed)
@@ -138,20 +167,15 @@ int packet_send(struct packet *p, struct xos_slice data, struct xos_error *err)
         return xos_fail(err, XOS_LIMIT, "a packet of %zu bytes: at most %zu", data.len,
                         p->bytes_max);
     if (!p->queue) {
-        if (send(p->fd, data.data, data.len, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+        if (sys_send_fd(p->fd, data.data, data.len, fd, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
             return 0;
         if (errno != EAGAIN && errno != EINTR)
             return xos_fail(err, XOS_UNAVAILABLE, "the other side is gone");
     }
-    if (p->queued >= PACKET_QUEUE_MAX)
-        return xos_fail(err, XOS_LIMIT, "PACKET_QUEUE_MAX: %d packets wait", PACKET_QUEUE_MAX);
-    struct waiting *w = xos_alloc(sizeof(*w) + data.len);
-    if (!w)
-        return xos_fail(err, XOS_NOMEM, "packet of %zu bytes", data.len);
-    w->len = data.len;
-    memcpy(w->data, data.data, data.len);
-    DL_APPEND(p->queue, w);
-    p->queued++;
-    xos_watch_set(p->watch, XOS_READABLE | XOS_WRITABLE);
-    return 0;
+    return queue(p, data, fd, err);
+}
+
+int packet_send(struct packet *p, struct xos_slice data, struct xos_error *err)
+{
+    return packet_send_fd(p, data, -1, err);
 }

@@ -26,5 +26,7 @@ void packet_free(struct packet *p);
 /* Copied when it must wait. XOS_LIMIT: PACKET_QUEUE_MAX, or above bytes_max. XOS_UNAVAILABLE: the
  * other side is gone. */
 int packet_send(struct packet *p, struct xos_slice data, struct xos_error *err);
+/* The same with a descriptor, of which a copy goes along; borrowed. */
+int packet_send_fd(struct packet *p, struct xos_slice data, int fd, struct xos_error *err);
 
 #endif

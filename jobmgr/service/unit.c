@@ -6,6 +6,8 @@
 #include "jobmgr/core/warrant.h"
 #include "jobmgr/exec/execd_client.h"
 #include "jobmgr/jobmgr.pb-c.h"
+#include "jobmgr/judge/check.h"
+#include "jobmgr/judge/request.h"
 #include "jobmgr/service/worker.h"
 #include "libxos/base/alloc.h"
 #include "libxos/base/failpoint.h"
@@ -29,16 +31,6 @@ _Static_assert((int)EXIT_START_FAILED == (int)UNIT_END_START_FAILED,
 static void on_timer(void *arg);
 static void unit_end(struct unit *u);
 static void unit_report(struct unit *u);
-
-int unit_exec_id(char out[static EXEC_UNIT_BYTES], const char *job, uint32_t unit, uint64_t epoch,
-                 struct xos_error *err)
-{
-    memset(out, 0, EXEC_UNIT_BYTES);
-    int n = snprintf(out, EXEC_UNIT_BYTES, "%s.%" PRIu32 ".%" PRIu64, job, unit, epoch);
-    if (n < 0 || n >= EXEC_UNIT_BYTES || !exec_unit_valid(out))
-        return xos_fail(err, XOS_INVALID, "\"%.40s\" is not a job's id", job);
-    return 0;
-}
 
 void unit_free(struct unit *u)
 {
@@ -76,7 +68,7 @@ static int unit_fill(struct unit *u, const Xos__Job__StartPb *m, struct xos_erro
         return xos_fail(err, XOS_INVALID, "unit %u under epoch %" PRIu64, m->unit, m->epoch);
     u->number = m->unit;
     u->epoch = m->epoch;
-    return unit_exec_id(u->exec_id, u->job, u->number, u->epoch, err);
+    return request_name(u->exec_id, u->job, u->number, u->epoch, err);
 }
 
 int unit_new(struct unit **out, struct worker *w, struct xos_slice start, const char *head,
@@ -386,7 +378,7 @@ static void ask_execd_about(struct unit *u)
     struct xos_error err;
     struct execd_request r = {.verb = EXECD_KILL};
     memcpy(r.unit, u->exec_id, sizeof(r.unit));
-    if (execd_link_ask(u->worker->execd, &r, &(struct execd_blobs){0}, on_cleared, u, &err) < 0)
+    if (execd_link_ask(u->worker->execd, &r, &(struct execd_blobs){0}, -1, on_cleared, u, &err) < 0)
         xos_timer_set(u->timer, WORKER_LIST_AGAIN_MS);
 }
 
@@ -410,81 +402,71 @@ static void on_started(void *arg, const struct xos_error *result, const struct e
     }
 }
 
+/* What this node decides of a START; the specification says the rest. */
 static int order_fill(struct unit *u, struct execd_request *r, char ***envp, struct xos_error *err)
 {
     const struct worker_config *c = &u->worker->config;
-    const struct job_spec *s = u->spec;
-    const struct claim *claim;
-    char scratch[512] = "/xos/scratch", hosts[600];
     struct claim_id id = {.unit = u->number};
-    memcpy(id.job, u->job, sizeof(id.job));
-    claim = claim_get(u->worker->claims, &id);
-    if (!u->worker->isolated)
-        (void)snprintf(scratch, sizeof(scratch), "%s/../scratch/%s", c->spool_dir, u->exec_id);
-    (void)snprintf(hosts, sizeof(hosts), "%s/.xos-hosts", scratch);
-    *r = (struct execd_request){
-        .verb = EXECD_START,
-        .flags = (s->fenced ? EXECD_FENCED : 0u) | (s->pty ? EXECD_PTY : 0u) |
-                 (!s->stdin_closed && (s->stdin_each || u->number == 0) ? EXECD_STDIN : 0u),
-        .epoch = u->epoch,
-        .deadline_ms = claim ? claim->deadline_ms : xos_env_boot_ms(u->worker->env) + CLAIM_HOLD_MS,
-        .walltime_ms = s->time_ms,
-        .grace_ms = s->grace_ms,
-        .spool_bytes = c->output_bytes_max,
-        .mem_bytes = s->mem_bytes,
-        .cpu_milli = s->cpus * 1000,
-        .rows = s->rows,
-        .cols = s->columns,
-    };
-    memcpy(r->unit, u->exec_id, sizeof(r->unit));
-    struct environ_facts facts = {.job = u->job,
+    char scratch[512];
+    struct request_facts facts = {.job = u->job,
                                   .unit = u->number,
+                                  .epoch = u->epoch,
                                   .node = c->node,
                                   .institution = c->institution,
-                                  .vo = u->vo,
                                   .user = u->user,
-                                  .scratch = scratch,
-                                  .hosts = hosts};
-    return environ_build(envp, s, &facts, err);
+                                  .vo = u->vo};
+    memcpy(id.job, u->job, sizeof(id.job));
+    const struct claim *claim = claim_get(u->worker->claims, &id);
+    if (!u->worker->isolated) {
+        (void)snprintf(scratch, sizeof(scratch), "%s/../scratch/%s", c->spool_dir, u->exec_id);
+        facts.scratch = scratch;
+    }
+    if (request_fill(r, envp, u->spec, &facts, err) < 0)
+        return -1;
+    r->deadline_ms = claim ? claim->deadline_ms : xos_env_boot_ms(u->worker->env) + CLAIM_HOLD_MS;
+    r->spool_bytes = c->output_bytes_max;
+    return 0;
 }
 
-/* What xos-execd checks for itself: a ProofPb. Nothing on a node that stands alone. */
-static int unit_proof(const struct unit *u, struct xos_buf *out, struct xos_error *err)
+/* What xos-execd checks for itself, as a sealed file; -1 without an error on a node that stands
+ * alone. */
+static int unit_proof(const struct unit *u, struct xos_error *err)
 {
+    struct xos_buf proof = XOS_BUF(JUDGE_PROOF_BYTES_MAX);
+    int fd = -1;
     Xos__Job__StartPb *m = xos_pb_unpack(&xos__job__start_pb__descriptor,
                                          (struct xos_slice){u->start.data, u->start.len},
                                          XOS_BODY_BYTES_MAX, XOS_PB_TOLERANT, err);
-    int rc = m ? 0 : -1;
-    if (m && m->grant.len)
-        rc = warrant_proof(out, m, err);
+    if (m && m->grant.len && warrant_proof(&proof, m, err) == 0)
+        fd = execd_client_proof(proof.data, proof.len, err);
     xos_pb_free(m);
+    xos_buf_free(&proof);
+    return fd;
+}
+
+static int order_ask(struct unit *u, struct xos_error *err)
+{
+    struct execd_request r;
+    char **envp = NULL;
+    if (order_fill(u, &r, &envp, err) < 0)
+        return -1;
+    struct execd_blobs blobs = {.argv = (const char *const *)u->spec->argv,
+                                .envp = (const char *const *)envp,
+                                .cwd = u->spec->cwd[0] ? u->spec->cwd : NULL};
+    int proof = unit_proof(u, err);
+    int rc =
+        err->code ? -1 : execd_link_ask(u->worker->execd, &r, &blobs, proof, on_started, u, err);
+    xos_env_close(u->worker->env, proof);
+    environ_free(envp);
     return rc;
 }
 
-/* A proof that is larger than its place in the packet is left out; an xos-execd that asks for one
- * then refuses. */
 static void unit_order(struct unit *u)
 {
     struct xos_error err = {0};
-    struct execd_request r;
-    struct xos_buf proof = XOS_BUF(XOS_BODY_BYTES_MAX);
-    char **envp = NULL;
     unit_move(u, WORKER_UNIT_ORDERING);
-    int rc = order_fill(u, &r, &envp, &err);
-    if (rc == 0)
-        rc = unit_proof(u, &proof, &err);
-    if (rc == 0) {
-        struct execd_blobs blobs = {.argv = (const char *const *)u->spec->argv,
-                                    .envp = (const char *const *)envp,
-                                    .cwd = u->spec->cwd[0] ? u->spec->cwd : NULL,
-                                    .identity = proof.data,
-                                    .identity_bytes =
-                                        proof.len <= EXECD_IDENTITY_BYTES_MAX ? proof.len : 0};
-        rc = execd_link_ask(u->worker->execd, &r, &blobs, on_started, u, &err);
-        (void)xos_failpoint("unit.ordered");
-    }
-    environ_free(envp);
-    xos_buf_free(&proof);
+    int rc = order_ask(u, &err);
+    (void)xos_failpoint("unit.ordered");
     if (rc < 0 && (err.code == XOS_UNAVAILABLE || err.code == XOS_NOT_FOUND))
         xos_timer_set(u->timer, WORKER_LIST_AGAIN_MS);
     else if (rc < 0)
@@ -570,7 +552,7 @@ static void unit_remove(struct unit *u)
     struct xos_error err;
     struct execd_request r = {.verb = EXECD_REMOVE, .flags = EXECD_KEEP_SPOOL};
     memcpy(r.unit, u->exec_id, sizeof(r.unit));
-    if (execd_link_ask(u->worker->execd, &r, &(struct execd_blobs){0}, on_removed, u, &err) < 0)
+    if (execd_link_ask(u->worker->execd, &r, &(struct execd_blobs){0}, -1, on_removed, u, &err) < 0)
         xos_timer_set(u->timer, WORKER_LIST_AGAIN_MS);
 }
 

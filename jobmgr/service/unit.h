@@ -99,10 +99,6 @@ void unit_signal(struct unit *u, int32_t signal, uint64_t grace_ms);
 void unit_fence(struct unit *u, uint64_t deadline_ms);
 void unit_supersede(struct unit *u); /* its owner does not count on it any more: it must end */
 
-/* The head's name for it, and the exec id of a job's unit under an epoch. */
-int unit_exec_id(char out[static EXEC_UNIT_BYTES], const char *job, uint32_t unit, uint64_t epoch,
-                 struct xos_error *err);
-
 /* For attach.c: a frame to the shim; dropped when there is none, the caller asks again. */
 void unit_tell_shim(struct unit *u, enum shim_type type, uint64_t a, uint64_t b, uint64_t c,
                     struct xos_slice data);

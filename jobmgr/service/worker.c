@@ -3,6 +3,7 @@
 
 #include "jobmgr/core/spec.h"
 #include "jobmgr/jobmgr.pb-c.h"
+#include "jobmgr/judge/request.h"
 #include "libxos/base/alloc.h"
 #include "libxos/base/telemetry.h"
 #include "libxos/wire/pb.h"
@@ -37,7 +38,7 @@ static struct unit *worker_find_exact(const struct worker *w, const struct claim
     char exec_id[EXEC_UNIT_BYTES];
     struct xos_error err;
     struct unit *u;
-    if (unit_exec_id(exec_id, id->job, id->unit, epoch, &err) < 0)
+    if (request_name(exec_id, id->job, id->unit, epoch, &err) < 0)
         return NULL;
     HASH_FIND(hh, w->units, exec_id, sizeof(exec_id), u);
     return u && strcmp(u->head, head) == 0 ? u : NULL;
@@ -411,8 +412,9 @@ static void clear_stray(struct worker *w, const struct execd_entry *e)
         xos_log(XOS_EV_UNIT_LOST, "unit=%.*s reason=\"no record of it\"", EXEC_UNIT_BYTES, e->unit);
     memcpy(r.unit, e->unit, sizeof(r.unit));
     memcpy(gone.unit, e->unit, sizeof(gone.unit));
-    if ((live && execd_link_ask(w->execd, &r, &(struct execd_blobs){0}, on_killed, w, &err) < 0) ||
-        execd_link_ask(w->execd, &gone, &(struct execd_blobs){0}, on_killed, w, &err) < 0)
+    if ((live &&
+         execd_link_ask(w->execd, &r, &(struct execd_blobs){0}, -1, on_killed, w, &err) < 0) ||
+        execd_link_ask(w->execd, &gone, &(struct execd_blobs){0}, -1, on_killed, w, &err) < 0)
         xos_log_error(XOS_EV_UNIT, &err, "unit=%.*s", EXEC_UNIT_BYTES, e->unit);
 }
 
@@ -464,7 +466,7 @@ static void ask_list(struct worker *w, const char *after)
     struct execd_request r = {.verb = EXECD_LIST};
     if (after)
         memcpy(r.unit, after, sizeof(r.unit));
-    if (execd_link_ask(w->execd, &r, &(struct execd_blobs){0}, on_list, w, &err) < 0)
+    if (execd_link_ask(w->execd, &r, &(struct execd_blobs){0}, -1, on_list, w, &err) < 0)
         xos_timer_set(w->list_again, WORKER_LIST_AGAIN_MS);
 }
 
@@ -478,6 +480,8 @@ static void on_probe(void *arg, const struct xos_error *result, const struct exe
         return;
     }
     w->isolated = answer->isolation >= EXECD_CGROUP1;
+    if (w->config.isolates)
+        w->config.isolates(w->config.arg, execd_isolation_name(answer->isolation));
     ask_list(w, NULL);
 }
 
@@ -486,7 +490,7 @@ static void on_list_again(void *arg)
     struct worker *w = arg;
     struct xos_error err = {0};
     struct execd_request r = {.verb = EXECD_PROBE};
-    if (execd_link_ask(w->execd, &r, &(struct execd_blobs){0}, on_probe, w, &err) < 0)
+    if (execd_link_ask(w->execd, &r, &(struct execd_blobs){0}, -1, on_probe, w, &err) < 0)
         xos_timer_set(w->list_again, WORKER_LIST_AGAIN_MS);
 }
 

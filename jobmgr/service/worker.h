@@ -26,6 +26,7 @@ struct worker_config {
     uint64_t output_bytes_max;  /* per unit and stream */
     void (*room)(void *arg);    /* a claim ended, or the node takes claims now; may be NULL */
     void (*claimed)(void *arg); /* what claims hold may have changed; may be NULL */
+    void (*isolates)(void *arg, const char *how); /* execd has said it ("cgroup1"); may be NULL */
     void *arg;
     struct auth_trust *trust; /* as in struct jobmgr_config, and so on */
     const struct auth_self *self;

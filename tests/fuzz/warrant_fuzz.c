@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         xos_pb_unpack(&xos__job__start_pb__descriptor, (struct xos_slice){data, size},
                       XOS_BODY_BYTES_MAX, XOS_PB_TOLERANT, NULL);
     if (m && spec_decode(&spec, xos_pb_slice(m->spec), NULL) == 0 &&
-        warrant_check_start(&w, m, spec, &v->f.job_facts.node, &v->f.ctx, NULL) == 0)
+        warrant_check_message(&w, m, spec, &v->f.job_facts.node, &v->f.ctx, NULL) == 0)
         passed(&w, m);
     warrant_free(&w);
     spec_free(spec);

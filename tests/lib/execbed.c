@@ -36,15 +36,14 @@ void bed_sleep_ms(long ms)
     (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
-/* The identity is the user's name, as it stands: the test's own rule. */
-static int believe(const struct execd_request *r, struct execd_identity *out, struct xos_error *err)
+/* The proof is the user's name, as it stands: the test's own rule. */
+static int believe(void *arg, const struct execd_request *r, int proof, struct execd_identity *out,
+                   struct xos_error *err)
 {
-    const struct wire_blob *b = &r->blobs[EXECD_IDENTITY];
-    if (b->bytes == 0 || b->bytes >= sizeof(out->user))
-        return xos_fail(err, XOS_DENIED, "no identity");
+    (void)arg;
     *out = (struct execd_identity){.vo = "vo:test@here"};
-    memcpy(out->user, (const char *)r + b->offset, b->bytes);
-    return 0;
+    ssize_t n = proof < 0 ? 0 : pread(proof, out->user, sizeof(out->user) - 1, 0);
+    return n > 0 ? 0 : xos_fail(err, XOS_DENIED, "%s: no proof", r->unit);
 }
 
 /* Those of this build; a build of tests alone uses those of the plain build beside it. */
@@ -96,7 +95,7 @@ static void prepare_copy(struct bed *b)
     (void)snprintf(b->programs, sizeof(b->programs), "%s", place);
 }
 
-static volatile sig_atomic_t never;
+static struct execd_signals never;
 
 int bed_execd_start(struct bed *b, struct xos_error *err)
 {
@@ -165,6 +164,7 @@ int bed_up(struct bed *b, struct xos_error *err)
     bool root = geteuid() == 0;
     if (!root)
         prepare_copy(b);
+    b->proof = -1;
     b->conf = (struct execd_conf){.socket = b->socket,
                                   .run = b->run,
                                   .spool = b->spool,
@@ -186,7 +186,7 @@ int bed_ask(struct bed *b, const void *request, struct execd_answer *a, struct e
     int fd = execd_client_connect(b->socket, err);
     if (fd < 0)
         return -1;
-    int rc = execd_client_send(fd, request, err);
+    int rc = execd_client_send(fd, request, b->proof, err);
     if (rc == 0)
         rc = execd_client_receive(fd, a, list, err);
     close(fd);
@@ -238,11 +238,14 @@ int bed_start_as(struct bed *b, const char *user, const char *unit,
         b->mark, "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C", "TERM=vt100", word, NULL};
     (void)snprintf(word, sizeof(word), "XOS_UNIT=%s", unit);
     struct execd_request *r = fresh(EXECD_START, unit, head);
-    struct execd_blobs blobs = {
-        .argv = argv, .envp = envp, .identity = user, .identity_bytes = strlen(user)};
+    struct execd_blobs blobs = {.argv = argv, .envp = envp};
     if (execd_request_finish(packet, &blobs, err) < 0)
         return -1;
-    return bed_ask(b, r, a, NULL, err);
+    b->proof = execd_client_proof(user, strlen(user), err);
+    int rc = b->proof < 0 ? -1 : bed_ask(b, r, a, NULL, err);
+    close(b->proof);
+    b->proof = -1;
+    return rc;
 }
 
 int bed_start(struct bed *b, const char *unit, const struct execd_request *head,

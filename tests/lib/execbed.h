@@ -14,6 +14,7 @@
 struct bed {
     struct execd_conf conf;
     pid_t execd;
+    int proof; /* goes along with the next request; -1: none */
     char dir[BED_PATH];
     char socket[BED_PATH], run[BED_PATH], spool[BED_PATH], scratch[BED_PATH], idmap[BED_PATH];
     char programs[BED_PATH], cgroup[32], units[BED_PATH], mark[32];

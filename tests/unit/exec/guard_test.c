@@ -146,8 +146,7 @@ static size_t good_start(const char *unit)
     const char *argv[] = {"true", "a", NULL}, *envp[] = {"A=b", NULL};
     *r = (struct execd_request){.verb = EXECD_START};
     memcpy(r->unit, unit, strlen(unit));
-    struct execd_blobs blobs = {
-        .argv = argv, .envp = envp, .cwd = "/", .identity = "eve", .identity_bytes = 3};
+    struct execd_blobs blobs = {.argv = argv, .envp = envp, .cwd = "/"};
     if (execd_request_finish(packet, &blobs, &err) < 0)
         fail_msg("%s", err.text);
     return r->bytes;
@@ -160,7 +159,7 @@ static void malformed_requests_are_refused(void **state)
     struct xos_error err = {0};
     struct bed b;
     static const uint32_t wrong[] = {
-        0, 1, 2, 3, 5, 215, 217, 4096, 65536, 262144, 262145, 0x7fffffff, 0x80000000, 0xffffffff};
+        0, 1, 2, 3, 5, 199, 201, 4096, 65536, 262144, 262145, 0x7fffffff, 0x80000000, 0xffffffff};
     XT_TRY(bed_up(&b, &err));
     size_t bytes = good_start("x-1.0");
     const struct execd_request *r = (const struct execd_request *)packet;

@@ -51,8 +51,7 @@ static int make_request(void *packet, struct xos_error *err)
                                 .pids = 100,
                                 .rows = 24,
                                 .cols = 80};
-    struct execd_blobs b = {
-        .argv = argv, .envp = envp, .cwd = "/tmp", .identity = "\x01\x02", .identity_bytes = 2};
+    struct execd_blobs b = {.argv = argv, .envp = envp, .cwd = "/tmp"};
     return execd_request_finish(packet, &b, err);
 }
 
@@ -158,11 +157,7 @@ static void too_much_is_refused_by_name(void **state)
     const char *list[] = {big, NULL};
     XT_REFUSED(execd_request_finish(packet, &(struct execd_blobs){.argv = list}, &err), XOS_LIMIT);
     XT_REFUSED(execd_request_finish(packet, &(struct execd_blobs){.envp = list}, &err), XOS_LIMIT);
-    XT_REFUSED(execd_request_finish(packet,
-                                    &(struct execd_blobs){
-                                        .identity = big, .identity_bytes = EXECD_MESSAGE_BYTES_MAX},
-                                    &err),
-               XOS_LIMIT);
+    XT_REFUSED(execd_request_finish(packet, &(struct execd_blobs){.cwd = big}, &err), XOS_LIMIT);
 out:
     xos_free(big);
     xos_free(packet);

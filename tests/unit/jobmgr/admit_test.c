@@ -98,9 +98,8 @@ static void refusal(char text[static 256])
 static void proof_is_whole(const Xos__Job__StartPb *m)
 {
     struct xos_error err = {0};
-    Xos__Job__ProofPb *p =
-        xos_pb_unpack(&xos__job__proof_pb__descriptor, fixture_slice(&s.w.identity),
-                      EXECD_IDENTITY_BYTES_MAX, XOS_PB_TOLERANT, &err);
+    Xos__Job__ProofPb *p = xos_pb_unpack(&xos__job__proof_pb__descriptor, fixture_slice(&s.w.proof),
+                                         XOS_BODY_BYTES_MAX, XOS_PB_TOLERANT, &err);
     assert_non_null(p);
     assert_int_equal(p->grant.len, s.t.by.grant.len);
     assert_int_equal(p->n_user_chain, 2);

@@ -94,7 +94,7 @@ static void on_answer(void *arg, const struct xos_error *result, const struct ex
 static int ask(unsigned mark, struct xos_error *err)
 {
     struct execd_request r = {.verb = EXECD_PROBE};
-    return execd_link_ask(s.link, &r, &(struct execd_blobs){0}, on_answer, &marks[mark], err);
+    return execd_link_ask(s.link, &r, &(struct execd_blobs){0}, -1, on_answer, &marks[mark], err);
 }
 
 /* The peer takes what is there. */

@@ -33,7 +33,7 @@ static void check_start(const Xos__Job__StartPb *m)
     struct xos_error err = {0};
     auth_trust_context(s.t.trust, AUTH_KIND_USER, xos_env_real_ms(&s.stage.env), &ctx);
     assert_int_equal(spec_decode(&said, xos_pb_slice(m->spec), &err), 0);
-    if (warrant_check_start(&w, m, said, &s.t.self.name, &ctx, &err) < 0)
+    if (warrant_check_message(&w, m, said, &s.t.self.name, &ctx, &err) < 0)
         fail_msg("%s", err.text);
     assert_string_equal(w.user, STAGE_USER);
     s.good++;

@@ -521,7 +521,7 @@ static void statuses_are_those_of_a_shell(void **state)
     } rows[] = {
         {{.how = UNIT_END_EXITED, .value = 7}, 7},
         {{.how = UNIT_END_SIGNALLED, .value = 9}, 137},
-        {{.how = UNIT_END_OOM, .value = 137}, 137},
+        {{.how = UNIT_END_OOM, .value = 9}, 137},
         {{.how = UNIT_END_TIME_LIMIT, .value = 0}, 143},
         {{.how = UNIT_END_KILLED, .value = -1}, 143},
         {{.how = UNIT_END_KILLED, .value = 256}, 143}, /* never a success */

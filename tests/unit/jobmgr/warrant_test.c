@@ -236,7 +236,7 @@ static void a_worker_takes_the_user_from_the_grant(void **state)
     struct start t;
     XT_TRY(start_open(&t, &err));
     XT_TRY(start_sign(&t, &err));
-    XT_TRY(warrant_check_start(&t.s.w, &t.m, t.s.said, &t.node, &t.s.by.f.ctx, &err));
+    XT_TRY(warrant_check_message(&t.s.w, &t.m, t.s.said, &t.node, &t.s.by.f.ctx, &err));
     assert_string_equal(t.s.w.user, "alice@inria");
     assert_string_equal(t.s.w.vo, "vo:climate@inria");
 out:
@@ -252,10 +252,10 @@ static void a_grant_outlives_a_login_and_an_assignment_is_short(void **state)
     XT_TRY(start_open(&t, &err));
     t.s.by.f.ctx.now_ms += 13 * AUTH_HOUR_MS;
     XT_TRY(start_sign(&t, &err));
-    XT_TRY(warrant_check_start(&t.s.w, &t.m, t.s.said, &t.node, &t.s.by.f.ctx, &err));
+    XT_TRY(warrant_check_message(&t.s.w, &t.m, t.s.said, &t.node, &t.s.by.f.ctx, &err));
     warrant_free(&t.s.w);
     t.s.by.f.ctx.now_ms += WARRANT_ASSIGNMENT_MS + AUTH_SKEW_MS_MAX + 1;
-    XT_REFUSED(warrant_check_start(&t.s.w, &t.m, t.s.said, &t.node, &t.s.by.f.ctx, &err),
+    XT_REFUSED(warrant_check_message(&t.s.w, &t.m, t.s.said, &t.node, &t.s.by.f.ctx, &err),
                XOS_EXPIRED);
 out:
     scene_close(&t.s);
@@ -345,7 +345,7 @@ static void a_start_is_refused_by_name(void **state)
         XT_TRY(start_open(&t, &err));
         XT_TRY(start_sign(&t, &err));
         starts[i].change(&t);
-        XT_REFUSED(warrant_check_start(&t.s.w, &t.m, t.s.said, &t.node, &t.s.by.f.ctx, &err),
+        XT_REFUSED(warrant_check_message(&t.s.w, &t.m, t.s.said, &t.node, &t.s.by.f.ctx, &err),
                    starts[i].code);
         if (!strstr(err.text, starts[i].text))
             fail_msg("%zu: %s", i, err.text);
