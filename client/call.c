@@ -36,12 +36,13 @@ static void call_end(struct client_call *c, enum call_end end, const struct xos_
     c->ops->on_end(c->arg, end, &copy);
 }
 
-/* What came is not what this protocol says: this connection is of no more use. */
+/* What came is not what this protocol says: this connection is of no more use. Nor is asking again,
+ * when somebody answers who may not. */
 static void call_broken(struct client_call *c, const struct xos_error *why)
 {
     client_channel_free(c->link);
     c->link = NULL;
-    call_end(c, CALL_END_LOST, why);
+    call_end(c, why->code == XOS_DENIED ? CALL_END_REFUSED : CALL_END_LOST, why);
 }
 
 static int envelope_check(struct client_call *c, const struct xos_envelope *e, struct xos_answer *a,
@@ -60,8 +61,8 @@ static int envelope_check(struct client_call *c, const struct xos_envelope *e, s
     if (a->sequence != c->sequence)
         return xos_fail(err, XOS_PROTOCOL, "event %" PRIu64 " instead of %" PRIu64, a->sequence,
                         c->sequence);
-    return c->is_signed ? client_proof_check(c->client, &c->answerer, e, a, c->to_institution, err)
-                        : 0;
+    const struct client_asked asked = {c->to_node, c->to_institution};
+    return c->is_signed ? client_proof_check(c->client, &c->answerer, e, a, &asked, err) : 0;
 }
 
 static void call_take(struct client_call *c, const struct xos_envelope *e,

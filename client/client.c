@@ -123,6 +123,19 @@ static int hello(struct xos_client *c, struct xos_error *err)
     return 0;
 }
 
+/* Where nothing is signed, nothing can be checked: nobody who has a login is led there by what an
+ * xosd says of itself. */
+static int check_alone(const struct xos_client *c, struct xos_error *err)
+{
+    if (c->federated || (!c->signer && c->no_login.code != XOS_DENIED))
+        return 0;
+    return xos_fail(
+        err, XOS_DENIED,
+        "node %s says that it stands alone, where nothing is signed, but you are logged "
+        "in: name your own node with XOS_SOCKET, or run xos logout first",
+        c->node);
+}
+
 /* The client */
 
 int xos_client_new(struct xos_client **out, const char *socket, struct xos_fault *fault)
@@ -141,8 +154,11 @@ int xos_client_new(struct xos_client **out, const char *socket, struct xos_fault
         xos_client_free(c);
         return client_fault(fault, &err);
     }
-    if (c->federated)
-        client_login_read(c);
+    client_login_read(c);
+    if (check_alone(c, &err) < 0) {
+        xos_client_free(c);
+        return client_fault(fault, &err);
+    }
     *out = c;
     return 0;
 }

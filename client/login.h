@@ -14,6 +14,7 @@ struct client_node_key {
     uint8_t chain_sha256[XOS_HASH_BYTES];
     char node[XOS_HEADER_NAME_MAX];
     uint8_t key[XOS_KEY_PUBLIC_BYTES];
+    bool head;
 };
 
 struct client_login {

@@ -37,6 +37,7 @@ static int ask_agent(struct client_login *l, const struct xos_envelope *e,
         memcpy(out->node, a->node.data, a->node.len);
         out->node[a->node.len] = '\0';
         memcpy(out->key, a->key.data, sizeof(out->key));
+        out->head = a->head != 0;
     }
     xos_pb_free(answer);
     return rc;
@@ -66,7 +67,7 @@ static int node_key(struct client_login *l, const struct xos_envelope *e,
 
 static int first_check(struct xos_client *c, struct client_answerer *who,
                        const struct xos_envelope *e, const struct xos_answer *a,
-                       const char *institution, struct xos_error *err)
+                       const struct client_asked *asked, struct xos_error *err)
 {
     const struct client_node_key *k;
     char of[XOS_HEADER_NAME_MAX];
@@ -75,8 +76,11 @@ static int first_check(struct xos_client *c, struct client_answerer *who,
     if (strcmp(k->node, a->node) != 0)
         return xos_fail(err, XOS_DENIED, "%s answers in the name of %s", k->node, a->node);
     /* A refusal may come from a node on the way. */
-    if (a->code == XOS_NONE && institution[0] && strcmp(of, institution) != 0)
-        return xos_fail(err, XOS_DENIED, "%s answers for %s", k->node, institution);
+    if (a->code == XOS_NONE && asked->institution[0] && strcmp(of, asked->institution) != 0)
+        return xos_fail(err, XOS_DENIED, "%s answers for %s", k->node, asked->institution);
+    if (a->code == XOS_NONE && asked->institution[0] && !asked->node[0] && !k->head)
+        return xos_fail(err, XOS_DENIED, "%s answers for %s, and is no head of it", k->node,
+                        asked->institution);
     memcpy(who->node, k->node, sizeof(who->node));
     memcpy(who->key, k->key, sizeof(who->key));
     return 0;
@@ -84,9 +88,9 @@ static int first_check(struct xos_client *c, struct client_answerer *who,
 
 int client_proof_check(struct xos_client *c, struct client_answerer *who,
                        const struct xos_envelope *e, const struct xos_answer *a,
-                       const char *institution, struct xos_error *err)
+                       const struct client_asked *asked, struct xos_error *err)
 {
-    if (!who->node[0] && first_check(c, who, e, a, institution, err) < 0)
+    if (!who->node[0] && first_check(c, who, e, a, asked, err) < 0)
         return xos_wrap(err, "who answered");
     if (strcmp(who->node, a->node) != 0)
         return xos_fail(err, XOS_DENIED, "%s goes on where %s began to answer", a->node, who->node);

@@ -12,9 +12,16 @@ struct client_answerer {
     uint8_t key[XOS_KEY_PUBLIC_BYTES];
 };
 
-/* XOS_DENIED says why not. `institution`: whose node it must be; "": anybody's. */
+/* Who was asked. */
+struct client_asked {
+    const char *node;        /* "": any head of the institution */
+    const char *institution; /* "": whoever it is */
+};
+
+/* XOS_DENIED says why not: a refusal may come from any node on the way, all else from whom was
+ * asked alone. */
 int client_proof_check(struct xos_client *c, struct client_answerer *who,
                        const struct xos_envelope *e, const struct xos_answer *a,
-                       const char *institution, struct xos_error *err);
+                       const struct client_asked *asked, struct xos_error *err);
 
 #endif

@@ -63,7 +63,7 @@ static void on_answer(void *arg, struct xos_slice body)
 static void on_end(void *arg, enum call_end end, const struct xos_error *why)
 {
     struct signalling *s = arg;
-    bool lost = end == CALL_END_LOST || why->code == XOS_UNAVAILABLE;
+    bool lost = end == CALL_END_LOST || why->code == XOS_UNAVAILABLE || why->code == XOS_STALE;
     uint64_t wait = lost ? client_backoff_next(&s->backoff, client_pollset_now_ms(s->client->poll),
                                                CLIENT_RECONNECT_MS_MAX)
                          : UINT64_MAX;

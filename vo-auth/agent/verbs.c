@@ -360,6 +360,7 @@ static int run_verify_node(struct verb_call *c, struct xos_error *err)
     a.node = auth_field_of_name(&who.name, &name);
     a.key = auth_field_of_bytes(who.key, sizeof(who.key));
     a.until_ms = (uint64_t)who.until_ms;
+    a.head = (who.node.roles & AUTH_NODE_HEAD) != 0;
     rc = xos_pb_pack(&a.base, c->out, err);
     auth_principal_free(&who);
     return rc;
