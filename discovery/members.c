@@ -6,7 +6,7 @@
 #include "discovery/proof.h"
 #include "discovery/remembered.h"
 #include "libxos/base/alloc.h"
-#include "libxos/base/telemetry.h"
+#include "libxos/net/refusals.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +38,7 @@ struct members {
     struct xos_buf wire;
     struct failed failed[MEMBERS_FAILED_MAX];
     size_t failed_count;
+    struct xos_refusals refusals;
     struct kept **kept; /* ROW_TABLE_MAX */
     bool left;
 };
@@ -211,7 +212,7 @@ static void row_keep(struct members *m, const char *node)
     if (!r || strcmp(r->node, m->of->node) == 0)
         return;
     if (r->state != ROW_DOWN && node_body_read(&body, r->body, &err) < 0)
-        xos_log_error(XOS_EV_REFUSED, &err, "row of=%s", node);
+        xos_refusals_error(&m->refusals, now_ms(m), XOS_EV_REFUSED, &err, "row of=%s", node);
     struct kept *k = m->kept[slot];
     if (!k)
         k = m->kept[slot] = xos_alloc(sizeof(*k));
@@ -271,7 +272,7 @@ static void rest(struct members *m, int rc, const struct xos_error *err)
 {
     uint64_t now = now_ms(m), at = m->view_next_ms;
     if (rc < 0)
-        xos_log_error(XOS_EV_REFUSED, err, "discovery");
+        xos_refusals_error(&m->refusals, now, XOS_EV_REFUSED, err, "discovery");
     if (m->spread_next_ms < at)
         at = m->spread_next_ms;
     if (m->describe_next_ms < at)

@@ -145,7 +145,7 @@ static void serve(struct ca_pipe *p, const char *verb, struct xos_call *call)
         xos_call_fail(call, &err);
 }
 
-#define CA_VERBS(X) X(nonce) X(login) X(join) X(renew) X(job) X(attr) X(attrs) X(crl) X(status)
+#define CA_VERBS(X) X(nonce) X(login) X(join) X(renew) X(job) X(attr) X(attrs) X(crl)
 #define SERVE(verb)                                                                                \
     static void serve_##verb(void *service, struct xos_call *call)                                 \
     {                                                                                              \

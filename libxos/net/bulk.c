@@ -6,7 +6,7 @@
  * What a stranger may cost us is bounded before anything is spent on him: a connection that has not
  * come up holds one descriptor, one SSL object and one timer, for handshake_ms at the longest, no
  * more than half_open_source_max of them from one address and half_open_max in all. Beyond that he
- * is refused by name, and the refusals are counted and logged once per second.
+ * is refused by name, and each refusal is counted, and a few per second are logged.
  *
  * Everything that the loop calls goes through bulk_enter and bulk_leave, so that a user's callback
  * may free the endpoint: it is then gone for the user at once, and for us when the last of our
@@ -26,7 +26,6 @@
 #include <utlist.h>
 
 #define ACCEPT_BATCH 32
-#define REFUSED_QUIET_MS 1000
 #define NOTSENT_BYTES (128 * 1024) /* more in the kernel only makes small streams wait */
 
 static void relay_free(struct bulk_relay *r)
@@ -81,14 +80,10 @@ void xos_bulk_free(struct xos_bulk *b)
 void bulk_refused(struct xos_bulk *b, const char *address, const struct xos_error *why)
 {
     b->stats.refused++;
-    uint64_t now = xos_env_mono_ms(b->env);
-    if (why->code == XOS_LIMIT) {
+    if (why->code == XOS_LIMIT)
         xos_metric_add(XOS_M_LIMITS_REACHED, why->text, 1);
-        if (now < b->quiet_until_ms)
-            return;
-        b->quiet_until_ms = now + REFUSED_QUIET_MS;
-    }
-    xos_log_error(XOS_EV_PEER_REFUSED, why, "bulk address=%s", address);
+    xos_refusals_error(&b->refusals, xos_env_mono_ms(b->env), XOS_EV_PEER_REFUSED, why,
+                       "bulk address=%s", address);
 }
 
 /* Cut addresses */

@@ -130,7 +130,7 @@ static void conn_bury(struct xos_bulk_conn *c)
         return; /* and is freed with the endpoint */
     DL_DELETE(b->conns, c);
     b->stats.connections--;
-    if (c->was_up)
+    if (c->was_up && c->tls.peer.name[0])
         xos_log_error(XOS_EV_LINK_DOWN, &c->why, "bulk peer=%s address=%s", c->tls.peer.name,
                       c->address);
     if (c->on_down && (c->was_up || c->dialled))
@@ -144,7 +144,8 @@ static void conn_came_up(struct xos_bulk_conn *c)
 {
     xos_states_move(&c->state, BULK_UP, c);
     c->was_up = true;
-    xos_log(XOS_EV_LINK_UP, "bulk peer=%s address=%s", c->tls.peer.name, c->address);
+    if (c->tls.peer.name[0]) /* strangers come and go, as many as they like */
+        xos_log(XOS_EV_LINK_UP, "bulk peer=%s address=%s", c->tls.peer.name, c->address);
     if (c->on_up)
         c->on_up(c->arg, c);
 }

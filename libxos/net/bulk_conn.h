@@ -6,6 +6,7 @@
 
 #include "libxos/base/states.h"
 #include "libxos/net/bulk.h"
+#include "libxos/net/refusals.h"
 
 enum bulk_conn_state {
     BULK_CONNECTING, /* TCP, by us */
@@ -30,9 +31,9 @@ struct xos_bulk {
     struct xos_bulk_conn *conns;
     struct bulk_relay *relays;
     struct xos_bulk_stats stats; /* connections, peak, accepted, refused are kept here */
-    uint64_t quiet_until_ms;     /* refusals at a limit are logged once per second */
-    unsigned busy;               /* callbacks that are on the stack */
-    bool doomed;                 /* xos_bulk_free was called inside one of them */
+    struct xos_refusals refusals;
+    unsigned busy; /* callbacks that are on the stack */
+    bool doomed;   /* xos_bulk_free was called inside one of them */
 };
 
 struct xos_bulk_conn {
@@ -117,7 +118,7 @@ void bulk_leave(struct xos_bulk *b);
 /* Pass c's socket on to where it belongs; c ends. */
 int bulk_relay_start(struct xos_bulk_conn *c, const char *host, unsigned port,
                      struct xos_error *err);
-/* Log a connection that is refused before it is up; a limit only once per second. */
+/* Count and log a connection that is refused before it is up. */
 void bulk_refused(struct xos_bulk *b, const char *address, const struct xos_error *why);
 void bulk_park(struct xos_bulk_conn *c);
 

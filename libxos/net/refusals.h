@@ -6,6 +6,8 @@
 #ifndef XOS_NET_REFUSALS_H
 #define XOS_NET_REFUSALS_H
 
+#include "libxos/base/telemetry.h"
+
 #include <stdint.h>
 
 #define XOS_REFUSALS_LOGGED_MAX 10 /* lines in one window */
@@ -21,5 +23,10 @@ struct xos_refusals {
  * with the detail (key=value pairs). now_ms is monotonic. */
 void xos_refusals_note(struct xos_refusals *r, uint64_t now_ms, const char *reason,
                        const char *detail_fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* The same for an error, under its code's name, as another event. */
+void xos_refusals_error(struct xos_refusals *r, uint64_t now_ms, enum xos_event event,
+                        const struct xos_error *why, const char *detail_fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 
 #endif

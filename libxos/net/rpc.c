@@ -196,9 +196,9 @@ void xos_call_answer(struct xos_call *call, struct xos_slice body)
 
 void xos_call_fail(struct xos_call *call, const struct xos_error *why)
 {
-    xos_metric_add(XOS_M_REFUSALS, xos_code_name(why->code), 1);
-    xos_log_error(XOS_EV_REFUSED, why, "verb=%s caller=%s",
-                  call->verb ? call->verb->name : call->request.verb, call->caller.name);
+    xos_refusals_error(&call->rpc->refusals, rpc_now_ms(call->rpc), XOS_EV_REFUSED, why,
+                       "verb=%s caller=%s", call->verb ? call->verb->name : call->request.verb,
+                       call->caller.name);
     (void)call_send_error(call, why);
     call_finish(call);
 }
@@ -263,9 +263,11 @@ static void on_left(void *arg, struct xos_conn *conn, const struct xos_error *wh
 static void on_more(void *arg, struct xos_conn *conn, struct xos_slice frame)
 {
     struct xos_call *call = arg;
+    struct xos_error err = {0};
     (void)frame;
-    xos_log(XOS_EV_REFUSED, "verb=%s caller=%s reason=\"data after the request\"", call->verb->name,
-            call->caller.name);
+    xos_fail(&err, XOS_PROTOCOL, "data after the request");
+    xos_refusals_error(&call->rpc->refusals, rpc_now_ms(call->rpc), XOS_EV_REFUSED, &err,
+                       "verb=%s caller=%s", call->verb->name, call->caller.name);
     on_left(arg, conn, NULL);
 }
 
@@ -364,7 +366,7 @@ static void on_request(void *arg, struct xos_conn *conn, struct xos_slice frame)
     k->conn = NULL;
     knock_free(k);
     if (!call) {
-        xos_log_error(XOS_EV_REFUSED, &err, "a new request");
+        xos_refusals_error(&rpc->refusals, rpc_now_ms(rpc), XOS_EV_REFUSED, &err, "a new request");
         xos_conn_free(conn);
         return;
     }
@@ -384,19 +386,31 @@ static void on_request(void *arg, struct xos_conn *conn, struct xos_slice frame)
         call->verb->serve(call->service, call);
 }
 
+static void knock_refused(struct xos_rpc *rpc, const struct xos_error *why,
+                          const struct xos_peer *peer)
+{
+    if (peer)
+        xos_refusals_error(&rpc->refusals, rpc_now_ms(rpc), XOS_EV_PEER_REFUSED, why, "uid=%u",
+                           (unsigned)peer->uid);
+    else
+        xos_refusals_error(&rpc->refusals, rpc_now_ms(rpc), XOS_EV_PEER_REFUSED, why, "stream");
+}
+
 static void on_knock_closed(void *arg, struct xos_conn *conn, const struct xos_error *why)
 {
     (void)conn;
     struct knock *k = arg;
     if (why->code != XOS_NONE)
-        xos_log_error(XOS_EV_PEER_REFUSED, why, "uid=%u", k->local ? k->peer.uid : 0);
+        knock_refused(k->rpc, why, k->local ? &k->peer : NULL);
     knock_free(k);
 }
 
 static void on_knock_late(void *arg)
 {
     struct knock *k = arg;
-    xos_log(XOS_EV_PEER_REFUSED, "reason=\"no request within %d ms\"", XOS_RPC_FIRST_FRAME_MS);
+    struct xos_error err = {0};
+    xos_fail(&err, XOS_TIMEOUT, "no request within %d ms", XOS_RPC_FIRST_FRAME_MS);
+    knock_refused(k->rpc, &err, k->local ? &k->peer : NULL);
     knock_free(k);
 }
 
@@ -427,7 +441,7 @@ static struct knock *knock_new(struct xos_rpc *rpc, const struct xos_peer *peer,
 static void knock_wait(struct knock *k, int rc, struct xos_error *err)
 {
     if (rc < 0 || xos_timer_new(&k->timer, k->rpc->loop, on_knock_late, k, err) < 0) {
-        xos_log_error(XOS_EV_PEER_REFUSED, err, "new connection");
+        knock_refused(k->rpc, err, k->local ? &k->peer : NULL);
         knock_free(k);
         return;
     }
@@ -444,7 +458,7 @@ void xos_rpc_take(struct xos_rpc *rpc, int fd, const struct xos_peer *peer)
         knock_wait(k, xos_conn_new(&k->conn, rpc->loop, fd, &config, &err), &err);
         return;
     }
-    xos_log_error(XOS_EV_PEER_REFUSED, &err, "uid=%u", peer ? peer->uid : 0);
+    knock_refused(rpc, &err, peer);
     xos_env_close(xos_loop_env(rpc->loop), fd);
 }
 
@@ -458,7 +472,7 @@ void xos_rpc_take_stream(struct xos_rpc *rpc, struct xos_stream *stream, struct 
         knock_wait(k, xos_conn_accept(&k->conn, rpc->loop, stream, first, &config, &err), &err);
         return;
     }
-    xos_log_error(XOS_EV_PEER_REFUSED, &err, "stream");
+    knock_refused(rpc, &err, NULL);
     xos_stream_free(stream);
 }
 

@@ -4,6 +4,7 @@
 #ifndef XOS_NET_RPC_PARTS_H
 #define XOS_NET_RPC_PARTS_H
 
+#include "libxos/net/refusals.h"
 #include "libxos/net/rpc.h"
 
 struct xos_pending {
@@ -72,6 +73,7 @@ struct xos_rpc {
     struct xos_call *calls;
     struct xos_pending *pendings;
     size_t knock_count, call_count, pending_count;
+    struct xos_refusals refusals;
 };
 
 uint64_t rpc_now_ms(const struct xos_rpc *rpc);

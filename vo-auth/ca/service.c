@@ -7,7 +7,7 @@
 #include "vo-auth/ca/service.h"
 
 #include "libxos/base/alloc.h"
-#include "libxos/base/telemetry.h"
+#include "libxos/net/refusals.h"
 #include "libxos/wire/pb.h"
 #include "vo-auth/ca/authkeys.h"
 #include "vo-auth/ca/institution.h"
@@ -28,6 +28,7 @@ struct ca_service {
     const struct auth_revocations *lists[1];
     struct ca_stamp ca_stamp, revoked_stamp, peers_stamp;
     uint64_t issued, refused;
+    struct xos_refusals refusals;
 };
 
 #define CA_ATTRS_MAX 32 /* VOs of one user in one answer */
@@ -482,9 +483,9 @@ int ca_service_answer(struct ca_service *s, struct xos_slice request, struct xos
     }
     if (!r || run(&c, xos_pb_slice(r->verb)) < 0) {
         s->refused++;
-        xos_log_error(XOS_EV_REFUSED, &why, "verb=%.*s",
-                      r && r->verb.len <= 16 ? (int)r->verb.len : 0,
-                      r && r->verb.data ? (const char *)r->verb.data : "");
+        xos_refusals_error(&s->refusals, xos_env_mono_ms(s->state->env), XOS_EV_REFUSED, &why,
+                           "verb=%.*s", r && r->verb.len <= 16 ? (int)r->verb.len : 0,
+                           r && r->verb.data ? (const char *)r->verb.data : "");
         m.code = why.code ? (uint32_t)why.code : (uint32_t)XOS_INTERNAL;
         m.text = xos_pb_text(why.text);
     } else

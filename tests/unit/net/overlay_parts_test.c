@@ -125,11 +125,31 @@ static void refusals_are_all_counted_and_few_are_logged(void **state)
     xos_log_sink(ignore_line, NULL);
 }
 
+static void errors_too_are_counted_and_few_are_logged(void **state)
+{
+    (void)state;
+    struct xos_refusals r = {0};
+    struct xos_error why = {0};
+    double before = xos_metric_get(XOS_M_REFUSALS, "EXPIRED");
+    xos_fail(&why, XOS_EXPIRED, "it ended");
+    lines = 0;
+    xos_log_sink(take_line, NULL);
+    for (int i = 0; i < 100; i++)
+        xos_refusals_error(&r, 5000, XOS_EV_REFUSED, &why, "number=%d", i);
+    assert_int_equal(lines, XOS_REFUSALS_LOGGED_MAX);
+    xos_refusals_error(&r, 5000 + XOS_REFUSALS_WINDOW_MS, XOS_EV_REFUSED, &why, "number=%d", 100);
+    assert_non_null(
+        strstr(last_line, "REFUSED number=100 unlogged=90 code=EXPIRED error=\"it ended\""));
+    assert_true(xos_metric_get(XOS_M_REFUSALS, "EXPIRED") - before > 100);
+    xos_log_sink(ignore_line, NULL);
+}
+
 static const struct xt_test tests[] = {
     XT(an_outbox_is_charged_until_the_bytes_are_gone),
     XT(contacts_are_found_by_key_and_by_connection),
     XT_PLAIN(contacts_have_a_maximum),
     XT(the_pause_between_attempts_grows_to_its_maximum),
     XT_PLAIN(refusals_are_all_counted_and_few_are_logged),
+    XT_PLAIN(errors_too_are_counted_and_few_are_logged),
 };
 XT_MAIN(tests)
