@@ -12,6 +12,7 @@ struct gate {
     struct auth_trust *trust;
     struct policy *policy;
     struct xos_replay *replay;
+    int64_t began_ms; /* what was received before is not in the cache */
     uid_t uid;
     char user[64]; /* "alice@local" */
 };
@@ -165,6 +166,10 @@ static int step_signature(struct check *c)
 
 static int step_freshness(struct check *c)
 {
+    if ((c->verb->flags & XOS_VERB_ONCE) && !c->request->has_boot_id &&
+        c->request->issued_ms < c->g->began_ms)
+        return xos_fail(c->err, XOS_STALE, "%s was started again since the request was made",
+                        c->g->config->node);
     return xos_replay_note(c->g->replay, c->who->key, &c->request->nonce, c->request->expires_ms,
                            c->now_ms, c->err);
 }
@@ -303,6 +308,7 @@ int gate_new(struct gate **out, const struct gate_config *config, struct xos_err
         return xos_fail(err, XOS_NOMEM, "gate");
     *g = (struct gate){
         .env = config->env, .config = config->config, .trust = config->trust, .uid = config->uid};
+    g->began_ms = xos_env_real_ms(g->env);
     name_user(g, config->login);
     if (g->trust &&
         (gate_reload(g, err) < 0 ||

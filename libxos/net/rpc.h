@@ -46,6 +46,8 @@ enum xos_verb_flags {
     XOS_VERB_STREAM = 4, /* needs a connection; it goes on after the answer */
     XOS_VERB_PROVEN = 8, /* the proof is in the body: anybody may ask, from anywhere, unsigned */
     XOS_VERB_HEAD = 16,  /* of nodes, only heads may ask */
+    XOS_VERB_ONCE = 32,  /* doing it twice is not doing it once: a request that was made before this
+                            process began may have been served, and is refused */
 };
 
 struct xos_verb {

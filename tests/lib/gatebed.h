@@ -13,7 +13,8 @@
 #include "xosd/gate.h"
 
 #define GATEBED_NODE "n1.inria"
-#define GATEBED_BOOT 0x33 /* each byte of the boot id */
+#define GATEBED_BOOT 0x33   /* each byte of the boot id */
+#define GATEBED_UP_MS 20000 /* so long ago it was started */
 #define GATEBED_POLICY                                                                             \
     "allow institution:inria to job.list, unit.attach when own==yes\n"                             \
     "allow vo:climate@inria/prod:runner to job.signal when own==yes\n"                             \

@@ -114,6 +114,31 @@ static void old_boot(struct gatebed_ask *a)
     memset(a->r.boot_id.bytes, 0x32, XOS_ID_BYTES);
 }
 
+static void act(struct gatebed_ask *a, const char *vo_name, const char *role)
+{
+    (void)snprintf(a->r.vo, sizeof(a->r.vo), "%s", vo_name);
+    (void)snprintf(a->r.role, sizeof(a->r.role), "%s", role);
+}
+
+static void act_runner(struct gatebed_ask *a)
+{
+    act(a, "vo:climate@inria", "prod:runner");
+}
+
+static void before_the_start(struct gatebed_ask *a)
+{
+    act_runner(a);
+    a->r.issued_ms -= GATEBED_UP_MS;
+}
+
+static void before_the_start_to_this_boot(struct gatebed_ask *a)
+{
+    before_the_start(a);
+    a->r.has_operation_id = false;
+    a->r.has_boot_id = true;
+    memset(a->r.boot_id.bytes, GATEBED_BOOT, XOS_ID_BYTES);
+}
+
 static void no_chain(struct gatebed_ask *a)
 {
     a->chain_count = 0;
@@ -180,17 +205,6 @@ static void flip_first(struct gatebed_ask *a)
 static void flip_last(struct gatebed_ask *a)
 {
     a->flip = 8 * XOS_SIGNATURE_BYTES;
-}
-
-static void act(struct gatebed_ask *a, const char *vo_name, const char *role)
-{
-    (void)snprintf(a->r.vo, sizeof(a->r.vo), "%s", vo_name);
-    (void)snprintf(a->r.role, sizeof(a->r.role), "%s", role);
-}
-
-static void act_runner(struct gatebed_ask *a)
-{
-    act(a, "vo:climate@inria", "prod:runner");
 }
 
 static void act_without(struct gatebed_ask *a)
@@ -284,6 +298,7 @@ static const struct wrong wrongs[] = {
     {"no ids", GATEBED_ALICE, "job.list", no_freshness, XOS_PROTOCOL, "boot id or an operation id"},
     {"both", GATEBED_ALICE, "job.list", both_freshnesses, XOS_PROTOCOL, "either"},
     {"boot", GATEBED_ALICE, "job.list", old_boot, XOS_STALE, "started again"},
+    {"before the start", GATEBED_ALICE, "job.signal", before_the_start, XOS_STALE, "freshness: "},
     {"no chain", GATEBED_ALICE, "job.list", no_chain, XOS_DENIED, "signer: count"},
     {"leaf", GATEBED_ALICE, "job.list", leaf_alone, XOS_DENIED, "signer: count"},
     {"CA of another", GATEBED_ALICE, "job.list", ca_of_another, XOS_DENIED, "signer: "},
@@ -368,6 +383,7 @@ static void the_right_ones_are_served(void **state)
     } rows[] = {
         {GATEBED_ALICE, "job.list", NULL, "alice@inria", ""},
         {GATEBED_ALICE, "job.signal", act_runner, "alice@inria", "prod:runner"},
+        {GATEBED_ALICE, "job.signal", before_the_start_to_this_boot, "alice@inria", "prod:runner"},
         {GATEBED_ALICE, "job.run", NULL, "alice@inria", ""}, /* policy comes with the job */
         {GATEBED_BOB, "job.list", NULL, "bob@vu", ""},
         {GATEBED_WORKER, "unit.report", NULL, "n2.inria", ""},
