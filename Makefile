@@ -110,7 +110,7 @@ programs: $(BUILT:%=$(B)/bin/%)
 links: $(if $(wildcard cmd/main.c),$(SHORT:%=$(B)/bin/%))
 libraries: $(if $(SRC_client),$(B)/lib/libxos.so $(B)/lib/libxos.a)
 # Some tests start the programs.
-tests: programs links $(UNIT) $(SIM) $(B)/tests/print_docs
+tests: programs links $(UNIT) $(SIM) $(B)/tests/print_docs $(B)/tests/attack
 
 # Rules
 
@@ -180,6 +180,13 @@ $(UNIT) $(SIM) $(BENCH): $(B)/tests/%: $(B)/obj/tests/%.o $(foreach a,$(TEST_USE
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) $< $(TEST_LIBS) -lcmocka $(LIBS) -o $@
+
+# What strangers try, for tests/t.
+ATTACK_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tests/lib/attack/*.c)))
+$(B)/tests/attack: $(ATTACK_OBJ) $(foreach a,$(TEST_USES),$(call archive,$(a)))
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) $(ATTACK_OBJ) $(TEST_LIBS) -lcmocka $(LIBS) -o $@
 
 $(B)/tests/print_docs: $(B)/obj/tests/lib/docs/print_docs.o $(call archive,discovery) $(call archive,base)
 	@mkdir -p $(@D)

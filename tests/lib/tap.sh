@@ -5,13 +5,14 @@
 tap_count=0
 tap_failed=0
 
-ok() { # ok STATUS NAME
+ok() { # ok STATUS NAME; its own status lets a test say more: ok $? NAME || cat FILE
     tap_count=$((tap_count + 1))
     if [ "$1" = 0 ]; then
         echo "ok $tap_count - $2"
     else
         echo "not ok $tap_count - $2"
         tap_failed=$((tap_failed + 1))
+        return 1
     fi
 }
 
@@ -21,6 +22,7 @@ is() { # is GOT WANTED NAME
     else
         ok 1 "$3"
         printf '# got:    %s\n# wanted: %s\n' "$1" "$2"
+        return 1
     fi
 }
 
