@@ -296,10 +296,8 @@ static void serve_signal(void *service, struct xos_call *call)
 }
 
 const struct xos_verb head_verbs[] = {
-    {"job.run", serve_submit, XOS_VERB_STREAM},
-    {"job.watch", serve_watch, XOS_VERB_STREAM},
-    {"job.signal", serve_signal, XOS_VERB_ONCE},
-    {"job.list", head_serve_list, 0},
+    {"job.run", serve_submit, XOS_VERB_STREAM},   {"job.watch", serve_watch, XOS_VERB_STREAM},
+    {"job.signal", serve_signal, XOS_VERB_ONCE},  {"job.list", head_serve_list, 0},
     {"unit.report", serve_report, XOS_VERB_NODE},
 };
 const size_t head_verb_count = sizeof(head_verbs) / sizeof(head_verbs[0]);
