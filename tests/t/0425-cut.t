@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2016,SC2154,SC2046
+# shellcheck disable=SC2016,SC2154,SC2119
 # A file that must never have two writers, and its owner or its node out of reach, stopped or gone.
 # Were this to fail: a job that must not run twice does, one that was lost is not started again, or
 # one that may run through a cut does not.
@@ -57,7 +57,7 @@ end() { # end NAME: nobody writes twice, and one status comes
     sleep 5
     is "$(returns "$file").$(grep -c conflict "$file")" 0.0 "$1: never two writers"
     touch "$file.stop"
-    wait $waiter
+    wait "$waiter"
     is "$(cat "$file.status")" 7 "$1: one exit status arrives" || cat "$file.err"
     is "$(xps --json "$job" | jq -r '[.[] | .state, .exit] | join(" ")')" "done 7" "$1: and that is what is kept"
 }
