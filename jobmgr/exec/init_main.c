@@ -65,14 +65,20 @@ static struct order *read_order(void)
     return o;
 }
 
+static void reap_rest(void)
+{
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+}
+
 static void end_tree(void)
 {
     struct proctree_count count;
+    reap_rest();
     do {
         if (proctree_kill(getpid(), 0, &count) < 0)
             return;
-        while (waitpid(-1, NULL, WNOHANG) > 0)
-            ;
+        reap_rest();
         if (count.found)
             nanosleep(&(struct timespec){.tv_nsec = END_WALK_MS * 1000000L}, NULL);
     } while (count.found);

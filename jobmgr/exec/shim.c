@@ -140,10 +140,22 @@ static void do_freeze(struct shim *s, const struct shim_action *a)
     (void)confine_freeze(&s->confine, a->kind == SHIM_DO_FREEZE);
 }
 
+/* An init that has told the job's end is ending the tree itself, at no cost where nothing is left.
+ * The core asks again soon; then it goes too. */
+static bool spare_init(struct shim *s)
+{
+    bool now = s->confine.kind == CONFINE_TREE && s->core.ended && !s->init_reaped &&
+               !s->init_spared && !(s->order->flags & ORDER_NAMESPACES);
+    s->init_spared = s->init_spared || now;
+    return now;
+}
+
 static void do_kill(struct shim *s, const struct shim_action *a)
 {
     (void)a;
     s->freezing = false;
+    if (spare_init(s))
+        return;
     if (s->order->flags & ORDER_NAMESPACES && s->init_fd >= 0 && !s->init_reaped) {
         /* The init goes first: with it the kernel kills the whole namespace. It may be about to
          * tell how the job ended, so it is let go in peace when it has told. */

@@ -38,6 +38,7 @@ struct shim {
     pid_t init_pid;
     int init_fd;
     bool init_reaped;
+    bool init_spared; /* it has told the end, and was given the time to clear up itself */
     int init_status;
     pid_t job_pid; /* seen from the host */
     int job_fd;
