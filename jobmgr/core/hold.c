@@ -199,6 +199,13 @@ static void doubt(struct hold *h, struct node *n, uint64_t now_ms, struct hold_a
     probe(h, n, now_ms, a);
 }
 
+/* The grant was its answer. */
+static void trust(struct node *n, uint64_t now_ms)
+{
+    n->probe_ms = HOLD_PROBE_MS;
+    n->next_ask_ms = now_ms + HOLD_FRESH_MS;
+}
+
 static void say_lost(const struct held *u, struct hold_actions *a)
 {
     struct hold_action *x = push(a, HOLD_DO_LOST, u->node);
@@ -420,7 +427,9 @@ static int on_add(struct hold *h, const struct hold_event *ev, struct hold_actio
         unit_drop(h, old);
     if (over_at(u) < n->over_ms)
         n->over_ms = over_at(u);
-    if (made || n->states.now == NODE_SILENT)
+    if (made && ev->fresh)
+        trust(n, ev->now_ms);
+    else if (made || n->states.now == NODE_SILENT)
         doubt(h, n, ev->now_ms, a);
     return 0;
 }

@@ -4,7 +4,8 @@
  * Pure; times are milliseconds of the owner's CLOCK_BOOTTIME. For each node on which the head has
  * units, one message each CLAIM_RENEW_MS renews all its claims there. When one is not answered
  * the node is doubted: it is only asked (a probe extends nothing) each HOLD_PROBE_MS, and at the
- * first answer its claims are renewed at once, which thaws what had frozen.
+ * first answer its claims are renewed at once, which thaws what had frozen. A node that has just
+ * granted a claim is not asked before HOLD_FRESH_MS: most units have ended by then.
  *
  * When is a claim over by every clock? A renewal may lie in a queue for a minute and be read by a
  * worker that has just been woken up, so what counts cannot be when it was sent. Each answer says
@@ -24,6 +25,7 @@
 #include "jobmgr/core/claim.h"
 
 #define HOLD_PROBE_MS 1000
+#define HOLD_FRESH_MS 1000          /* a tenth of what the grant holds anyway */
 #define HOLD_PROBE_MS_MAX 10000     /* a silent node with nothing left to decide */
 #define HOLD_RATE_ALLOWANCE_MS 1000 /* clocks that run at different rates, over CLAIM_HOLD_MS */
 #define HOLD_LATE_ALLOWANCE_MS 1000 /* a shim that is scheduled late at its deadline */
@@ -37,7 +39,7 @@
 enum hold_event_kind {
     HOLD_NONE,
     HOLD_TICK,
-    HOLD_ADD,    /* id, epoch, node, fenced: assigned, its claim granted before now_ms */
+    HOLD_ADD,    /* id, epoch, node, fenced, fresh: assigned, its claim granted before now_ms */
     HOLD_REMOVE, /* id, epoch: ended, or taken as lost */
     HOLD_ANSWER, /* node, ask, clock_ms, unknown: what it said to a renewal or a probe */
 };
@@ -54,6 +56,7 @@ struct hold_event {
     struct claim_id id;
     uint64_t epoch;
     bool fenced;
+    bool fresh;        /* granted a moment ago, not found after a restart */
     uint64_t ask;      /* of the action that is answered */
     uint64_t clock_ms; /* of the worker when it answered */
     const struct hold_unit_id *unknown;

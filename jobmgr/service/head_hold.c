@@ -219,7 +219,7 @@ static int give(struct head_hold *x, struct hold_event *ev, struct xos_error *er
 
 /* What is held */
 
-static void add(struct owned *o, uint32_t unit, const char *node, uint64_t epoch)
+static void add(struct owned *o, uint32_t unit, const char *node, uint64_t epoch, bool fresh)
 {
     struct head_hold *x = o->head->hold;
     struct xos_error err = {0};
@@ -227,7 +227,8 @@ static void add(struct owned *o, uint32_t unit, const char *node, uint64_t epoch
                             .node = node,
                             .id.unit = unit,
                             .epoch = epoch,
-                            .fenced = o->job->shape.fenced};
+                            .fenced = o->job->shape.fenced,
+                            .fresh = fresh};
     memcpy(ev.id.job, o->job->id, sizeof(ev.id.job));
     if (give(x, &ev, &err) == 0)
         return;
@@ -251,7 +252,7 @@ void head_hold_follow(struct owned *o, size_t first)
         if (o->queue.list[i].kind != JOB_DO_JOURNAL)
             continue;
         if (ev.kind == JOB_EVENT_ASSIGNED)
-            add(o, ev.unit, ev.node, ev.epoch);
+            add(o, ev.unit, ev.node, ev.epoch, true);
         else if (ev.kind == JOB_EVENT_ENDED || ev.kind == JOB_EVENT_LOST)
             drop(o, ev.unit, ev.epoch);
     }
@@ -262,7 +263,7 @@ void head_hold_live(struct owned *o)
     for (uint32_t i = 0; i < o->job->shape.units; i++) {
         const struct job_unit *u = &o->job->units[i];
         if (u->states.now >= JOB_UNIT_ASSIGNED && u->states.now < JOB_UNIT_DONE)
-            add(o, i, u->node, u->epoch);
+            add(o, i, u->node, u->epoch, false);
     }
 }
 

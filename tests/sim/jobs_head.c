@@ -157,7 +157,7 @@ static int hold_follow(struct head *h, struct owned *o, size_t from, struct xos_
         if (o->queue.list[i].kind != JOB_DO_JOURNAL)
             continue;
         struct hold_event ev = {
-            .id.unit = e->unit, .epoch = e->epoch, .node = NULL, .fenced = o->job->shape.fenced};
+            .id.unit = e->unit, .epoch = e->epoch, .fenced = o->job->shape.fenced, .fresh = true};
         char node[JOB_NAME_MAX];
         memcpy(node, e->node, sizeof(node));
         ev.node = node;

@@ -150,6 +150,38 @@ out:
     bench_end(&b);
 }
 
+/* Most units end within a second: their claims need not be asked about. One that goes on is renewed
+ * in time, and a node that is lost at once is noticed at the same moment. */
+static void a_node_that_has_just_granted_is_left_alone(void **state)
+{
+    (void)state;
+    static const struct step held[] = {
+        {2000, 0, "P", 3000}, {2010, 1500, "R", 4010}, {2020, 1510, "", 4010}};
+    static const struct step lost[] = {
+        {2000, 0, "P", 3000},   {3000, 0, "P", 4000},   {4000, 0, "P", 5000},
+        {5000, 0, "P", 6000},   {6000, 0, "P", 7000},   {7000, 0, "P", 8000},
+        {8000, 0, "P", 9000},   {9000, 0, "P", 10000},  {10000, 0, "P", 11000},
+        {11000, 0, "P", 12000}, {12000, 0, "P", 13000}, {13000, 0, "L1P", 14000},
+    };
+    struct hold_event fresh = unit_event(HOLD_ADD, 1, 4, true, 1000);
+    struct xos_error err = {0};
+    struct bench b;
+    fresh.fresh = true;
+    XT_TRY(bench_begin(&b, &err));
+    XT_TRY(give(&b, fresh, &err));
+    check(&b, "");
+    assert_int_equal(b.out.next_ms, 2000);
+    XT_TRY(give(&b, unit_event(HOLD_REMOVE, 1, 4, false, 1050), &err));
+    assert_int_equal(b.out.next_ms, UINT64_MAX);
+    XT_TRY(give(&b, fresh, &err));
+    XT_TRY(PLAY(&b, held));
+    XT_TRY(give(&b, unit_event(HOLD_REMOVE, 1, 4, false, 2050), &err));
+    XT_TRY(give(&b, fresh, &err));
+    XT_TRY(PLAY(&b, lost));
+out:
+    bench_end(&b);
+}
+
 /* What was renewed is what the node said last, never when it was asked. */
 static void a_renewal_quotes_the_newest_answer(void **state)
 {
@@ -376,6 +408,7 @@ out:
 
 static const struct xt_test tests[] = {
     XT(a_silent_node_loses_its_fenced_units_and_keeps_the_others),
+    XT(a_node_that_has_just_granted_is_left_alone),
     XT(a_renewal_quotes_the_newest_answer),
     XT(who_slept_asks_first),
     XT(each_unit_has_its_own_end),
