@@ -157,10 +157,12 @@ static void on_signalled(struct job *j, struct job_unit *u, const struct job_eve
             j->units[i].killing = ev->signal;
 }
 
+/* A unit that was over at once has no STARTED. */
 static void on_ended(struct job *j, struct job_unit *u, const struct job_event *ev)
 {
-    (void)j;
     u->exit = ev->exit;
+    if (j->started_ms == 0)
+        j->started_ms = ev->exit.started_ms;
     keep(u->reason, sizeof(u->reason), ev->reason[0] ? ev->reason : unit_end_name(ev->exit.how));
     xos_states_move(&u->states, JOB_UNIT_DONE, u);
 }

@@ -298,10 +298,12 @@ static void on_shim_close(void *arg)
     struct unit *u = arg;
     packet_free(u->shim);
     u->shim = NULL;
-    if (u->state == WORKER_UNIT_LIVE)
+    if (u->state == WORKER_UNIT_LIVE) {
+        xos_timer_cancel(u->timer); /* a report of it may have been due */
         ask_execd_about(u);
-    else if (u->state == WORKER_UNIT_GONE)
+    } else if (u->state == WORKER_UNIT_GONE) {
         unit_remove(u);
+    }
 }
 
 static const struct packet_ops shim_ops = {.on_packet = on_shim_packet, .on_close = on_shim_close};
@@ -603,6 +605,16 @@ static uint64_t again_in_ms(const struct unit *u)
     return due_ms > now_ms ? due_ms - now_ms : 0;
 }
 
+/* That it runs is news only if it goes on: each report costs two nodes signatures and a sync. */
+static uint64_t started_in_ms(struct unit *u)
+{
+    uint64_t now_ms = xos_env_boot_ms(u->worker->env);
+    if (!u->running_ms)
+        u->running_ms = now_ms;
+    uint64_t due_ms = u->running_ms + UNIT_STARTED_AFTER_MS;
+    return due_ms > now_ms ? due_ms - now_ms : 0;
+}
+
 static enum unit_report news(const struct unit *u)
 {
     bool stands = (u->status.suspended || u->status.fence_frozen) && u->status.frozen;
@@ -680,6 +692,10 @@ static void unit_report(struct unit *u)
     if (kind == UNIT_REPORT_NONE) {
         if (u->state == WORKER_UNIT_LIVE && u->shim && fence_froze(u))
             xos_timer_set(u->timer, again_in_ms(u));
+        return;
+    }
+    if (kind == UNIT_REPORT_STARTED && started_in_ms(u)) {
+        xos_timer_set(u->timer, started_in_ms(u));
         return;
     }
     m.job = xos_pb_text(u->job);

@@ -25,6 +25,7 @@
 
 #define UNIT_REPORT_TIMEOUT_MS 5000
 #define UNIT_REPORT_AGAIN_MS 1000
+#define UNIT_STARTED_AFTER_MS 50  /* a unit that ends before is reported once, with its end */
 #define UNIT_FROZEN_AGAIN_MS 5000 /* one that its fence froze: its owner may have given it up */
 #define UNIT_CONNECT_AGAIN_MS 50  /* a shim that was just started, or a busy machine */
 #define UNIT_CONNECT_TRIES_MAX 200
@@ -80,6 +81,7 @@ struct unit {
     enum unit_report reporting; /* its kind */
     enum unit_report reported;  /* what the owner knows */
     uint64_t told_ms;           /* when it heard so last */
+    uint64_t running_ms;        /* when it was first seen to run; 0: not yet */
     bool unsure;                /* of what the owner knows: this process was started again */
     int32_t kill_signal;        /* asked for before the shim was there */
     uint64_t kill_grace_ms;
