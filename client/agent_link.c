@@ -252,7 +252,9 @@ int agent_link_sign_grant(struct agent_link *l, const Agent__SignGrant *fields,
                         AGENT_LINK_MS_MAX, err) < 0)
         return -1;
     const Agent__SignedGrant *a = answer;
-    struct request_signed s = {.header = xos_pb_slice(a->grant), .owner = answer};
+    struct request_signed s = {.header = xos_pb_slice(a->grant),
+                               .attributes = xos_pb_slice(a->attributes),
+                               .owner = answer};
     if (take_chain(&s, a->n_chain, a->chain, err) < 0)
         return -1;
     *out = s;

@@ -25,6 +25,7 @@ static int sign(struct client_login *l, Agent__SignGrant *m, struct xos_buf *out
     proof.grant = xos_pb_bytes(s.header);
     proof.n_user_chain = s.chain_count;
     proof.user_chain = chain;
+    proof.attributes = xos_pb_bytes(s.attributes);
     int rc = xos_pb_pack(&proof, out, err);
     request_signed_free(&s);
     return rc;

@@ -314,6 +314,7 @@ static void complete(Xos__Job__ProofPb *out, const Xos__Job__ProofPb *given,
     out->grant = given->grant;
     out->n_user_chain = given->n_user_chain;
     out->user_chain = given->user_chain;
+    out->attributes = given->attributes;
     out->assignment = m->assignment;
     out->n_head_chain = m->n_head_chain;
     out->head_chain = m->head_chain;

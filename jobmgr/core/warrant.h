@@ -15,9 +15,9 @@
 #include "libxos/wire/header.h"
 #include "vo-auth/auth.h"
 
-#define WARRANT_PROOF_BYTES_MAX 98304 /* a grant and its signer's chain */
-#define WARRANT_ASSIGNMENT_MS 120000  /* an assignment is good for so long */
-#define WARRANT_AGAIN_MS 10000        /* a head looks at a grant again after this */
+#define WARRANT_PROOF_BYTES_MAX 131072 /* a grant, its signer's chain, what his VO says of him */
+#define WARRANT_ASSIGNMENT_MS 120000   /* an assignment is good for so long */
+#define WARRANT_AGAIN_MS 10000         /* a head looks at a grant again after this */
 
 struct Xos__Job__StartPb;
 struct Xos__Job__ProofPb;

@@ -53,6 +53,34 @@ int admit_claim(const struct worker *w, const Xos__Job__ClaimPb *m, struct xos_e
     return admit(w, &wish, err);
 }
 
+/* His home says who he is, the VO what he may act as: the word of a head is not enough for that.
+ * What counts is what the VO said when the grant was signed; a job may wait for longer than that
+ * statement holds. */
+static int check_member(const struct worker *w, const struct warrant *warrant,
+                        struct xos_slice proof, struct xos_error *err)
+{
+    const int64_t then_ms = warrant->grant.issued_ms;
+    const struct auth_principal *who;
+    struct warrant_start parts;
+    struct auth_attr attr = {.memory = NULL};
+    if (!warrant->vo[0])
+        return 0;
+    Xos__Job__ProofPb *m = xos_pb_unpack(&xos__job__proof_pb__descriptor, proof,
+                                         WARRANT_PROOF_BYTES_MAX, XOS_PB_TOLERANT, err);
+    if (!m)
+        return -1;
+    int rc = warrant_start_of(&parts, m, err);
+    if (rc == 0)
+        rc = auth_trust_verify(w->config.trust, parts.user_chain, parts.user_chain_count,
+                               AUTH_KIND_USER, then_ms, &who, err);
+    if (rc == 0)
+        rc = auth_trust_attr(w->config.trust, &attr, &warrant->grant.acting,
+                             xos_pb_slice(m->attributes), who, then_ms, err);
+    auth_attr_free(&attr);
+    xos_pb_free(m);
+    return rc;
+}
+
 static int check(const struct worker *w, struct warrant *warrant, const Xos__Job__StartPb *m,
                  struct xos_error *err)
 {
@@ -62,6 +90,8 @@ static int check(const struct worker *w, struct warrant *warrant, const Xos__Job
     if (spec_decode(&s, xos_pb_slice(m->spec), err) < 0)
         return -1;
     int rc = warrant_check_message(warrant, m, s, &w->config.self->name, &ctx, err);
+    if (rc == 0)
+        rc = check_member(w, warrant, xos_pb_slice(m->grant), err);
     if (rc == 0)
         rc = admit(w,
                    &(struct jobmgr_wish){.user = warrant->user,

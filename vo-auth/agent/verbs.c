@@ -216,6 +216,21 @@ static int take_grant(struct auth_grant *g, const Agent__SignGrant *m, const str
     return 0;
 }
 
+/* What the VO says of the user, whatever group or role of it is acted as; none: an empty slice. */
+static ProtobufCBinaryData attributes_for(const struct identity *id, const struct auth_name *acting,
+                                          int64_t now_ms)
+{
+    char text[AUTH_NAME_BYTES_MAX + 1];
+    struct auth_name vo = {.kind = AUTH_NAME_VO};
+    if (acting->kind == AUTH_NAME_NONE)
+        return (ProtobufCBinaryData){0, NULL};
+    memcpy(vo.institution, acting->institution, sizeof(vo.institution));
+    memcpy(vo.part, acting->part, sizeof(vo.part));
+    auth_name_print(&vo, text);
+    const struct identity_attributes *a = identity_attributes_of(id, auth_slice(text), now_ms);
+    return a ? bytes_of(&a->bytes) : (ProtobufCBinaryData){0, NULL};
+}
+
 static int run_sign_grant(struct verb_call *c, struct xos_error *err)
 {
     const struct identity *id = &c->s->identity;
@@ -233,6 +248,7 @@ static int run_sign_grant(struct verb_call *c, struct xos_error *err)
         a.grant = bytes_of(&signed_grant);
         a.n_chain = IDENTITY_SHOWN;
         a.chain = chain;
+        a.attributes = attributes_for(id, &g.acting, c->now_ms);
         rc = xos_pb_pack(&a.base, c->out, err);
     }
     xos_buf_free(&signed_grant);

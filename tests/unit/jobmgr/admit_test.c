@@ -2,6 +2,8 @@
 /* Were this to fail: a node runs what its institution does not allow, or in the name of somebody
  * who has not signed. */
 #include "jobmgr/core/claim.h"
+#include "libxos/base/units.h"
+#include "tests/lib/vo_fixture.h"
 #include "tests/unit/jobmgr/trust_stage.h"
 #include "tests/unit/jobmgr/worker_stage.h"
 
@@ -177,6 +179,64 @@ out:
     tear_down();
 }
 
+/* climate@inria as this node knows it. */
+static int know_vo(const struct vo_fixture *v, struct xos_error *err)
+{
+    struct xos_env *env = &s.w.stage.env;
+    char hex[2 * XOS_HASH_BYTES + 1];
+    int at = xos_env_dir_open(env, xt_dir(), err), rc = at < 0 ? -1 : 0;
+    xos_hex(v->m.root_hash, XOS_HASH_BYTES, hex);
+    if (rc == 0)
+        rc = xos_env_file_replace(env, at, "vo/climate@inria.root", hex, strlen(hex), 0644, err);
+    if (rc == 0)
+        rc = xos_env_file_replace(env, at, "vo/climate@inria.manifest", v->manifest.data,
+                                  v->manifest.len, 0644, err);
+    xos_env_close(env, at);
+    return rc < 0 ? -1 : auth_trust_reload(s.t.trust, err);
+}
+
+/* Were this to fail: a head says of its users that they are in any VO, and is believed. */
+static void the_vo_says_who_is_in_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *acting;
+        bool knows, says;
+        const char *text; /* "": it starts */
+    } rows[] = {
+        {"unknown", "vo:climate@inria/prod:runner", false, true, "is not known here"},
+        {"silent", "vo:climate@inria/prod:runner", true, false, "nothing came with"},
+        {"other", "vo:climate@inria/prod:admin", true, true, "does not say that the signer"},
+        {"member", "vo:climate@inria/prod:runner", true, true, ""},
+    };
+    struct xos_error err = {0};
+    struct vo_fixture v;
+    char text[256];
+    XT_TRY(vo_fixture_open(&v, &err));
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        Xos__Job__StartPb m = XOS__JOB__START_PB__INIT;
+        XT_TRY(set_up(rows[i].name, EXECD_CGROUP2, false, NULL, &err));
+        if (rows[i].knows)
+            XT_TRY(know_vo(&v, &err));
+        if (rows[i].says)
+            s.t.by.attributes = fixture_slice(&v.attr);
+        XT_TRY(auth_name_parse_acting(&s.t.by.g.acting, auth_slice(rows[i].acting), NULL, &err));
+        XT_TRY(granted_sign(&s.t.by, &err));
+        XT_TRY(worker_stage_claim(&s.w, JOB, EPOCH, false, &err));
+        XT_TRY(fill_start(&m, &err));
+        XT_TRY(worker_stage_ask(&s.w, "unit.start", &m, &err));
+        refusal(text);
+        if (!strstr(text, rows[i].text) || !rows[i].text[0] != !text[0])
+            fail_msg("%s: %s", rows[i].name, text);
+        tear_down();
+    }
+    vo_fixture_close(&v);
+    return;
+out:
+    vo_fixture_close(&v);
+    tear_down();
+}
+
 /* A head that signs for one epoch and starts under another has failed, or is not who it says. */
 static void an_assignment_is_for_one_epoch(void **state)
 {
@@ -269,6 +329,7 @@ out:
 static const struct xt_test tests[] = {
     XT_PLAIN(a_unit_is_its_grants_users),
     XT_PLAIN(a_start_is_refused_by_its_reason),
+    XT_PLAIN(the_vo_says_who_is_in_it),
     XT_PLAIN(an_assignment_is_for_one_epoch),
     XT_PLAIN(what_is_started_is_what_was_claimed),
     XT_PLAIN(a_node_without_isolation_takes_its_own_users_jobs),

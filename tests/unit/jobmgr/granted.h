@@ -14,6 +14,7 @@ struct granted {
     struct fixture f;
     struct auth_grant g; /* to sign */
     struct xos_buf spec, grant, proof;
+    struct xos_slice attributes; /* borrowed; none as it is opened */
 };
 
 /* By whom a chain of two is shown; the bytes are the fixture's. */
@@ -39,6 +40,7 @@ static inline int granted_sign(struct granted *s, struct xos_error *err)
     m.grant = (ProtobufCBinaryData){s->grant.len, s->grant.data};
     m.n_user_chain = 2;
     m.user_chain = der;
+    m.attributes = xos_pb_bytes(s->attributes);
     return xos_pb_pack(&m, &s->proof, err);
 }
 
