@@ -211,7 +211,7 @@ fuzz:
 DEPS := gcc make pkg-config libevent-dev libzmq3-dev libssl-dev libsqlite3-dev libpq-dev \
         libprotobuf-c-dev protobuf-c-compiler libinih-dev libjansson-dev uthash-dev libseccomp-dev \
         openssh-client iproute2 nftables
-DEPS_TEST := $(DEPS) git perl patch clang llvm clang-format libcmocka-dev postgresql socat expect tmux jq less shellcheck
+DEPS_TEST := $(DEPS) git perl patch clang llvm clang-format libcmocka-dev postgresql socat expect tmux jq less shellcheck systemd
 # The peers to measure against; without them their columns stay empty, with the reason.
 DEPS_BENCH := $(DEPS_TEST) slurm-wlm munge
 .PHONY: deps deps-test deps-bench
