@@ -190,6 +190,9 @@ static int act(struct xos_client *c, const char *vo, struct xos_error *err)
         c->vo[0] = '\0';
     int role = snprintf(c->role, sizeof(c->role), "%s", slash ? slash + 1 : "");
     c->chosen = true;
+    if (len > 0 && !c->federated)
+        return xos_fail(err, XOS_UNSUPPORTED, "--vo %.60s: node %s stands alone and knows no VO",
+                        vo, c->node);
     if (n < (int)sizeof(c->vo) && role < (int)sizeof(c->role))
         return 0;
     c->vo[0] = c->role[0] = '\0';

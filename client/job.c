@@ -388,7 +388,7 @@ static int submission_pack(struct xos_job *j, const struct xos_job_spec *spec,
 {
     struct xos_buf bytes = XOS_BUF(XOS_BODY_BYTES_MAX), proof = XOS_BUF(XOS_BODY_BYTES_MAX);
     Xos__Job__SubmitPb m = XOS__JOB__SUBMIT_PB__INIT;
-    int rc = client_spec_pack(spec, &bytes, err);
+    int rc = client_spec_pack(spec, client_home(j->client), &bytes, err);
     if (rc == 0)
         rc = client_grant_make(j->client, spec, (struct xos_slice){bytes.data, bytes.len},
                                &j->operation, &proof, err);

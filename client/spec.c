@@ -4,11 +4,16 @@
 #include "client/xos.h"
 #include "jobmgr/jobmgr.pb-c.h"
 #include "libxos/base/alloc.h"
+#include "libxos/wire/header.h"
 #include "libxos/wire/pb.h"
+
+#include <stdio.h>
+#include <string.h>
 
 /* What protobuf-c wants as arrays of its own. */
 struct spec_parts {
     ProtobufCBinaryData *argv, *env, *on;
+    char (*nodes)[XOS_HEADER_NAME_MAX];
     Xos__Job__FilePb *files;
     Xos__Job__FilePb **file_list;
 };
@@ -21,6 +26,34 @@ static ProtobufCBinaryData *words_put(const char *const *words, size_t count, st
     for (size_t i = 0; list && i < count; i++)
         list[i] = xos_pb_text(words[i]);
     return list;
+}
+
+/* n17 is n17 of one's own institution. */
+static int node_put(char to[static XOS_HEADER_NAME_MAX], const char *name, const char *home,
+                    struct xos_error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
+    const char *dot = strchr(name, '.');
+    int n = snprintf(to, XOS_HEADER_NAME_MAX, "%s%s%s", name, dot ? "" : ".", dot ? "" : home);
+    if (name[0] && name[0] != '.' && strspn(name, letters) == strlen(name) &&
+        (!dot || (dot[1] && !strchr(dot + 1, '.'))) && n < XOS_HEADER_NAME_MAX)
+        return 0;
+    return xos_fail(err, XOS_INVALID, "--on: \"%.60s\" is not a node: n17.inria is one", name);
+}
+
+static int nodes_put(struct spec_parts *parts, const struct xos_job_spec *s, const char *home,
+                     struct xos_error *err)
+{
+    parts->nodes = xos_alloc_array(s->on_count + 1, sizeof(*parts->nodes));
+    parts->on = xos_alloc_array(s->on_count + 1, sizeof(*parts->on));
+    if (!parts->nodes || !parts->on)
+        return xos_fail(err, XOS_NOMEM, "specification");
+    for (size_t i = 0; i < s->on_count; i++) {
+        if (node_put(parts->nodes[i], s->on[i], home, err) < 0)
+            return -1;
+        parts->on[i] = xos_pb_text(parts->nodes[i]);
+    }
+    return 0;
 }
 
 static int files_put(struct spec_parts *parts, const struct xos_job_spec *s, struct xos_error *err)
@@ -45,6 +78,7 @@ static void parts_free(struct spec_parts *p)
     xos_free(p->argv);
     xos_free(p->env);
     xos_free(p->on);
+    xos_free(p->nodes);
     xos_free(p->files);
     xos_free(p->file_list);
 }
@@ -73,7 +107,8 @@ static void fields_put(Xos__Job__SpecPb *m, const struct xos_job_spec *s)
     m->no_wait = s->no_wait;
 }
 
-int client_spec_pack(const struct xos_job_spec *s, struct xos_buf *out, struct xos_error *err)
+int client_spec_pack(const struct xos_job_spec *s, const char *home, struct xos_buf *out,
+                     struct xos_error *err)
 {
     struct spec_parts parts = {0};
     Xos__Job__SpecPb m = XOS__JOB__SPEC_PB__INIT;
@@ -84,7 +119,7 @@ int client_spec_pack(const struct xos_job_spec *s, struct xos_buf *out, struct x
         return xos_fail(err, XOS_INVALID, "no command");
     if (!(parts.argv = words_put(s->argv, s->argc, err)) ||
         !(parts.env = words_put(s->env, s->env_count, err)) ||
-        !(parts.on = words_put(s->on, s->on_count, err)) || files_put(&parts, s, err) < 0)
+        nodes_put(&parts, s, home, err) < 0 || files_put(&parts, s, err) < 0)
         goto out;
     fields_put(&m, s);
     m.n_argv = s->argc, m.argv = parts.argv;

@@ -8,7 +8,9 @@
 struct xos_job_spec;
 
 /* Append. Only what the program can have got wrong by itself is checked here (its structure's size,
- * no command); the owner of the job checks the rest. */
-int client_spec_pack(const struct xos_job_spec *spec, struct xos_buf *out, struct xos_error *err);
+ * no command, no node's name); the owner of the job checks the rest. A node without an institution
+ * is one of `home`. */
+int client_spec_pack(const struct xos_job_spec *spec, const char *home, struct xos_buf *out,
+                     struct xos_error *err);
 
 #endif

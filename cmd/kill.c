@@ -72,7 +72,12 @@ const struct cmd_options cmd_kill_options = {
 /* -KILL, -9: kill's own form, taken out of the words before the options are read. */
 static int short_form(int argc, char **argv, struct kill_options *o)
 {
-    int n = argc > 1 && argv[1][0] == '-' && argv[1][1] != '-' ? signal_of(argv[1] + 1) : 0;
+    const char *word = argc > 1 && argv[1][0] == '-' && argv[1][1] != '-' ? argv[1] + 1 : "";
+    int n = signal_of(word);
+    if (n == 0 && word[0] && word[0] != 's') {
+        cmd_say("-%s: no such signal: a name as in -TERM or a number from 1 to 64", word);
+        exit(CMD_USAGE);
+    }
     if (n == 0)
         return 0;
     o->signal = n;

@@ -95,6 +95,20 @@ static void explain(const struct argp_option *all, size_t count, const char *wor
     exit(CMD_USAGE);
 }
 
+/* The word that argp stopped at is the one before the next, but for several letters in one word: of
+ * those the next is still the same. */
+static const char *culprit(const struct argp_option *all, size_t count, char **words, int argc,
+                           int next)
+{
+    const char *was = next > 0 && next <= argc ? words[next - 1] : "";
+    const char *is = next < argc ? words[next] : "";
+    bool letters = is[0] == '-' && is[1] && is[1] != '-' && is[2];
+    for (size_t i = 0; was[0] == '-' && i < count; i++)
+        if (was[1] == '-' || (was[1] == all[i].key && all[i].arg))
+            return was;
+    return letters && (was[0] != '-' || was[2] == '\0') ? is : was;
+}
+
 /* `-it` is one word, although -t alone takes a value. */
 static char **words_copy(int argc, char **argv)
 {
@@ -117,7 +131,7 @@ int cmd_options_parse(const struct cmd_options *o, int argc, char **argv, void *
         argp_parse(&argp, argc, words,
                    (o->command ? ARGP_IN_ORDER : 0) | ARGP_NO_ERRS | ARGP_NO_HELP, &next, &p);
     if (rc != 0)
-        explain(all, count, p.wrong > 0 && p.wrong <= argc ? words[p.wrong - 1] : "");
+        explain(all, count, culprit(all, count, words, argc, p.wrong));
     if (!o->command)
         memcpy(argv, words, (size_t)argc * sizeof(*argv));
     free(words);

@@ -42,9 +42,10 @@ int cmd_run(int argc, char **argv)
     int status = CMD_USAGE;
     if (session_prepare(session) == 0) {
         status = CMD_XOS;
-        if (xos_job_run(&job, config.client, &o.spec, &session_ops, session, &fault) < 0)
+        if (xos_job_run(&job, config.client, &o.spec, &session_ops, session, &fault) < 0) {
             cmd_say("%s", fault.text);
-        else
+            status = fault.code == XOS_FAULT_INVALID ? CMD_USAGE : CMD_XOS;
+        } else
             status = session_run(&session, job);
     }
     session_free(session);

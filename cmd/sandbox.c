@@ -147,9 +147,11 @@ static int up(struct sandbox *s, const struct box_options *o)
     int netns = choose_kind(o->net);
     if (netns < 0)
         return CMD_USAGE;
-    if (make_way(s) < 0 || sandbox_plan(s, o->institutions ? o->institutions : "inria,vu",
-                                        o->nodes ? (unsigned)o->nodes : 2, netns) < 0)
+    if (make_way(s) < 0)
         return CMD_FAILED;
+    if (sandbox_plan(s, o->institutions ? o->institutions : "inria,vu",
+                     o->nodes ? (unsigned)o->nodes : 2, netns) < 0)
+        return CMD_USAGE;
     if (prepare(s) < 0 || sandbox_build(s) < 0) {
         cmd_say("not up: its logs are in %s/log; xos sandbox down removes it", s->dir);
         return CMD_FAILED;

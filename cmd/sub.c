@@ -40,7 +40,7 @@ static int submit(struct xos_client *client, const struct xos_job_spec *spec)
     struct xos_fault fault = {0};
     if (xos_job_run(&job, client, spec, &ops, &s, &fault) < 0) {
         cmd_say("%s", fault.text);
-        return CMD_FAILED;
+        return fault.code == XOS_FAULT_INVALID ? CMD_USAGE : CMD_FAILED;
     }
     while (!s.over && xos_client_dispatch(client, -1, &fault) == 0)
         ;

@@ -4,6 +4,7 @@
 #include "libxos/base/telemetry.h"
 #include "libxos/base/units.h"
 #include "libxos/env/env.h"
+#include "libxos/net/address.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -156,6 +157,15 @@ static size_t parse_seed(struct config_seed *seed, const char *text)
     return all;
 }
 
+/* A name would have to be looked up, and the daemon would wait for it. */
+static int check_address(const char *text, const char *what, struct xos_error *err)
+{
+    struct xos_address address;
+    if (!text[0] || xos_address_parse(&address, text, NULL) == 0)
+        return 0;
+    return xos_fail(err, XOS_INVALID, "%s: \"%s\" is not a numeric address", what, text);
+}
+
 static int parse_seeds(struct config *c, const char *text, struct xos_error *err)
 {
     while (*(text += strspn(text, " ,\t"))) {
@@ -165,6 +175,8 @@ static int parse_seeds(struct config *c, const char *text, struct xos_error *err
         if (n == 0)
             return xos_fail(err, XOS_INVALID, "[net] seeds: \"%.*s\" is not ADDRESS:BULKPORT",
                             (int)strcspn(text, " ,\t"), text);
+        if (check_address(c->seeds[c->seed_count].host, "[net] seeds", err) < 0)
+            return -1;
         c->seed_count++;
         text += n;
     }
@@ -189,7 +201,9 @@ static int fill_net(struct config *c, const struct xos_conf *conf, struct xos_er
         text_copy(c->admins, sizeof(c->admins), xos_conf_text(conf, "trust", "admins"),
                   "[trust] admins", err) < 0 ||
         text_copy(c->ca_socket, sizeof(c->ca_socket), xos_conf_text(conf, "trust", "ca"),
-                  "[trust] ca", err) < 0)
+                  "[trust] ca", err) < 0 ||
+        check_address(c->listen, "[net] listen", err) < 0 ||
+        check_address(c->advertise, "[net] advertise", err) < 0)
         return -1;
     return parse_seeds(c, xos_conf_text(conf, "net", "seeds"), err);
 }

@@ -189,13 +189,15 @@ static int check_ever(const struct place_request *r, struct place_node *c, size_
                       uint32_t queued, struct xos_error *err)
 {
     const char *same = r->layout.same ? same_value(r, c, count, true) : NULL;
+    const char *on = r->on && r->on[0] ? r->on[0] : NULL;
     if (room(r, c, count, same, true) >= queued)
         return 0;
     return xos_fail(err, XOS_NOT_FOUND,
                     "no node could ever meet the need: %u units of %u cpus, %llu bytes and %u "
-                    "gpus on %zu nodes%s",
+                    "gpus on %zu nodes%s%s%.60s%s",
                     queued, r->need.cpus, (unsigned long long)r->need.mem_bytes, r->need.gpus,
-                    count, same ? ", all of one kind" : "");
+                    count, same ? ", all of one kind" : "", on ? ", --on " : "", on ? on : "",
+                    on && r->on[1] ? " …" : "");
 }
 
 int place_units(const struct place_request *r, struct place_node *candidates, size_t count,

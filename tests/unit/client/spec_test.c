@@ -26,15 +26,16 @@ static void the_owner_reads_what_the_program_gave(void **state)
     struct xos_job_spec spec = XOS_JOB_SPEC;
     spec.argv = (const char *[]){"sh", "-c", "x"}, spec.argc = 3;
     spec.env = (const char *[]){"A=B"}, spec.env_count = 1;
-    spec.on = (const char *[]){"n1.inria"}, spec.on_count = 1;
+    spec.on = (const char *[]){"n1.vu", "n2"}, spec.on_count = 2;
     spec.units = 3, spec.cpus = 2, spec.time_ms = 1000, spec.requeue = true;
     spec.need = "cpu.cores>=1", spec.files = &file, spec.file_count = 1;
-    XT_TRY(client_spec_pack(&spec, &out, &err));
+    XT_TRY(client_spec_pack(&spec, "inria", &out, &err));
     XT_TRY(spec_decode(&got, (struct xos_slice){out.data, out.len}, &err));
     assert_int_equal(got->argc, 3);
     assert_string_equal(got->argv[2], "x");
     assert_string_equal(got->env[0], "A=B");
-    assert_string_equal(got->on[0], "n1.inria");
+    assert_string_equal(got->on[0], "n1.vu");
+    assert_string_equal(got->on[1], "n2.inria");
     assert_string_equal(got->need, "cpu.cores>=1");
     assert_int_equal(got->units, 3);
     assert_int_equal(got->mem_bytes, 256 << 20);
@@ -52,9 +53,9 @@ static void a_program_of_another_build_is_refused(void **state)
     struct xos_error err = {0};
     struct xos_buf out = XOS_BUF(SPEC_BYTES_MAX);
     struct xos_job_spec spec = XOS_JOB_SPEC;
-    XT_REFUSED(client_spec_pack(&spec, &out, &err), XOS_INVALID); /* no command */
+    XT_REFUSED(client_spec_pack(&spec, "inria", &out, &err), XOS_INVALID); /* no command */
     spec.size--;
-    XT_REFUSED(client_spec_pack(&spec, &out, &err), XOS_VERSION);
+    XT_REFUSED(client_spec_pack(&spec, "inria", &out, &err), XOS_VERSION);
     assert_int_equal(out.len, 0);
     xos_buf_free(&out);
 }
@@ -83,7 +84,24 @@ out:
     xos_buf_free(&out);
 }
 
+static void what_is_no_node_is_refused(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"", ".", "n1.", ".inria", "a/b", "N1", "n1.a.b", "n 1"};
+    struct xos_error err = {0};
+    struct xos_buf out = XOS_BUF(SPEC_BYTES_MAX);
+    struct xos_job_spec spec = XOS_JOB_SPEC;
+    spec.argv = (const char *[]){"sh"}, spec.argc = 1;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        spec.on = &words[i], spec.on_count = 1;
+        XT_REFUSED(client_spec_pack(&spec, "inria", &out, &err), XOS_INVALID);
+    }
+    assert_int_equal(out.len, 0);
+    xos_buf_free(&out);
+}
+
 static const struct xt_test tests[] = {
+    XT(what_is_no_node_is_refused),
     XT(the_owner_reads_what_the_program_gave),
     XT(a_program_of_another_build_is_refused),
     XT(an_event_comes_through_and_cannot_write_to_the_terminal),
