@@ -138,11 +138,11 @@ conf "no file" 'such' ''
 rm -f "$work/none.conf"
 
 words() { # words STATUS WORD PROGRAM WORDS…
-    wanted=$1 word=$2
-    shift 2
-    as_user timeout 10 "$bin/$@" >"$work/out" 2>"$work/err" </dev/null
+    wanted=$1 word=$2 program=$3
+    shift 3
+    as_user timeout 10 "$bin/$program" "$@" >"$work/out" 2>"$work/err" </dev/null
     status=$?
-    is "$status $(grep -c -- "$word" "$work/err")" "$wanted 1" "$(echo "$*" | cut -c1-60)" || cat "$work/err"
+    is "$status $(grep -c -- "$word" "$work/err")" "$wanted 1" "$program $(echo "$*" | cut -c1-60)" || cat "$work/err"
 }
 words 2 config xosd --config
 words 2 none.conf xosd --config "$work/none.conf"
