@@ -209,3 +209,11 @@ int node_body_read(struct node_body *out, struct xos_slice bytes, struct xos_err
     *out = b;
     return 0;
 }
+
+void node_body_certify(struct node_body *b, const char *node, uint32_t roles)
+{
+    const char *dot = strrchr(node, '.');
+    b->roles &= roles;
+    xql_row_set_text(&b->row, 0, XQL_A_NODE, node);
+    xql_row_set_text(&b->row, 0, XQL_A_INSTITUTION, dot ? dot + 1 : "");
+}

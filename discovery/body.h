@@ -22,6 +22,10 @@ void node_body_free(struct node_body *b); /* what it holds; leaves it empty */
 
 int node_body_write(struct xos_buf *out, const struct node_body *b, struct xos_error *err);
 
+/* Put right what a node does not say of itself: its name, its institution, and more roles than its
+ * certificate has. */
+void node_body_certify(struct node_body *b, const char *node, uint32_t roles);
+
 /* *out must be empty. What this build does not know is skipped; texts are cut and cleaned as rows
  * have them. XOS_PROTOCOL, XOS_LIMIT. */
 int node_body_read(struct node_body *out, struct xos_slice bytes, struct xos_error *err);

@@ -213,6 +213,7 @@ static void row_keep(struct members *m, const char *node)
         return;
     if (r->state != ROW_DOWN && node_body_read(&body, r->body, &err) < 0)
         xos_refusals_error(&m->refusals, now_ms(m), XOS_EV_REFUSED, &err, "row of=%s", node);
+    node_body_certify(&body, r->node, proof_roles(m->of->trust, r, real_ms(m)));
     struct kept *k = m->kept[slot];
     if (!k)
         k = m->kept[slot] = xos_alloc(sizeof(*k));

@@ -68,3 +68,11 @@ int proof_check_row(struct auth_trust *trust, const struct row_record *r, int64_
         return xos_wrap(err, "row of %s", r->node);
     return 0;
 }
+
+uint32_t proof_roles(struct auth_trust *trust, const struct row_record *r, int64_t now_ms)
+{
+    const struct auth_principal *who;
+    if (check(trust, PROOF_ROW_DOMAIN, r->statement, r->signature, now_ms, r->node, &who, NULL) < 0)
+        return 0;
+    return who->node.roles;
+}

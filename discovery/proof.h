@@ -22,4 +22,8 @@ int proof_check_descriptor(struct auth_trust *trust, const struct descriptor *d,
 int proof_check_row(struct auth_trust *trust, const struct row_record *r, int64_t now_ms,
                     struct xos_error *err);
 
+/* The roles that the certificate gives to a row's node, whatever the row says; 0 when it is not
+ * good any more. */
+uint32_t proof_roles(struct auth_trust *trust, const struct row_record *r, int64_t now_ms);
+
 #endif
