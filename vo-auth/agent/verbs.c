@@ -313,30 +313,47 @@ static int trust_read(struct agent_state *s, struct xos_error *err)
     return xos_fail(err, XOS_DENIED, "no trust directory: set XOS_TRUST");
 }
 
+/* What was taken back counts soon. A reading that fails changes nothing. */
+static int trust_fresh(struct agent_state *s, struct xos_error *err)
+{
+    struct xos_error why = {0};
+    if (s->trust && xos_env_boot_ms(s->env) - s->trust_read_ms < AGENT_TRUST_AGAIN_MS)
+        return 0;
+    if (trust_read(s, &why) == 0 || s->trust)
+        return 0;
+    return xos_fail(err, why.code, "%s", why.text);
+}
+
 /* Another institution's node: by what this machine's administrator has registered. */
 static int verify_peer(struct agent_state *s, const struct xos_slice *chain, size_t count,
                        int64_t now_ms, struct auth_principal *who, struct xos_error *err)
 {
     struct auth_context ctx;
-    int rc = s->trust ? 0 : trust_read(s, err);
-    for (int again = 0; rc == 0 && again < 2; again++) {
-        auth_trust_context(s->trust, AUTH_KIND_NODE, now_ms, &ctx);
-        rc = auth_verify(chain, count, &ctx, who, err);
-        if (rc == 0 || xos_env_boot_ms(s->env) - s->trust_read_ms < AGENT_TRUST_AGAIN_MS)
-            return rc;
-        rc = trust_read(s, err);
-    }
-    return rc < 0 ? -1 : auth_verify(chain, count, &ctx, who, err);
+    if (trust_fresh(s, err) < 0)
+        return -1;
+    auth_trust_context(s->trust, AUTH_KIND_NODE, now_ms, &ctx);
+    return auth_verify(chain, count, &ctx, who, err);
 }
 
-static int verify_own(const struct identity *id, const struct xos_slice *chain, size_t count,
+/* One's own: by the root under which one logged in, and what it has taken back as far as this
+ * machine knows. */
+static int verify_own(struct agent_state *s, const struct xos_slice *chain, size_t count,
                       int64_t now_ms, struct auth_principal *who, struct xos_error *err)
 {
+    const struct identity *id = &s->identity;
+    const char *institution = id->who.name.institution;
     struct auth_anchors own = {.count = 0};
-    const struct auth_context ctx = {.anchors = &own, .now_ms = now_ms, .slot = AUTH_KIND_NODE};
+    struct auth_context known = {.revocation_count = 0};
+    struct auth_context ctx = {.anchors = &own, .now_ms = now_ms, .slot = AUTH_KIND_NODE};
     const struct xos_buf *root = &id->chain[AUTH_CHAIN_MAX - 1];
-    int rc = auth_anchors_add(&own, id->who.name.institution,
-                              (struct xos_slice){root->data, root->len}, err);
+    if (trust_fresh(s, NULL) == 0)
+        auth_trust_context(s->trust, AUTH_KIND_NODE, now_ms, &known);
+    const struct auth_revocations *list = auth_context_revocations(&known, institution);
+    if (list && memcmp(list->root_hash, id->who.root_hash, XOS_HASH_BYTES) == 0) {
+        ctx.revocations = &list;
+        ctx.revocation_count = 1;
+    }
+    int rc = auth_anchors_add(&own, institution, (struct xos_slice){root->data, root->len}, err);
     if (rc == 0)
         rc = auth_verify(chain, count, &ctx, who, err);
     auth_anchors_free(&own);
@@ -369,7 +386,7 @@ static int run_verify_node(struct verb_call *c, struct xos_error *err)
     for (size_t i = 0; i < m->n_chain; i++)
         chain[i] = xos_pb_slice(m->chain[i]);
     int rc = is_own(&s->identity, chain[0])
-                 ? verify_own(&s->identity, chain, m->n_chain, c->now_ms, &who, err)
+                 ? verify_own(s, chain, m->n_chain, c->now_ms, &who, err)
                  : verify_peer(s, chain, m->n_chain, c->now_ms, &who, err);
     if (rc < 0)
         return -1;

@@ -6,7 +6,9 @@
 #include "tests/lib/xtest.h"
 #include "vo-auth/agent/agent.pb-c.h"
 #include "vo-auth/agent/verbs.h"
+#include "vo-auth/ca.pb-c.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define NOW INT64_C(1772366400000)
@@ -357,7 +359,143 @@ out:
     close_world(&w);
 }
 
+/* Who answered */
+
+static int put_list(struct world *w, int dir, const char *subject, struct xos_error *err)
+{
+    const struct home *h = &w->home;
+    struct auth_name name = {.kind = AUTH_NAME_NODE, .institution = "inria"};
+    uint8_t entry[XOS_HASH_BYTES];
+    struct xos_buf list = XOS_BUF(4096), out = XOS_BUF(8192);
+    ProtobufCBinaryData chain[2] = {{h->ca.len, h->ca.data}, {h->root.len, h->root.data}};
+    Ca__Crl m = CA__CRL__INIT;
+    struct auth_revocations *r = auth_revocations_new("inria", h->root_hash, err);
+    (void)snprintf(name.part, sizeof(name.part), "%s", subject);
+    int rc = r ? auth_revoke_subject(&name, entry, err) : -1;
+    if (rc == 0)
+        rc = auth_revocations_add(r, AUTH_REVOKE_SUBJECT, entry, err);
+    if (rc == 0) {
+        r->seq = 2;
+        r->issued_ms = NOW;
+        rc = auth_revocations_sign(&list, r, h->ca_key, err);
+    }
+    m.list = (ProtobufCBinaryData){list.len, list.data};
+    m.n_chain = 2;
+    m.chain = chain;
+    if (rc == 0)
+        rc = xos_pb_pack(&m, &out, err);
+    if (rc == 0)
+        rc =
+            xos_env_file_replace(&w->clock.env, dir, "crl/inria.crl", out.data, out.len, 0644, err);
+    auth_revocations_free(r);
+    xos_buf_free(&list);
+    xos_buf_free(&out);
+    return rc;
+}
+
+/* The administrator's directory; what is in it is read from now on. */
+static int open_trust(struct world *w, int *dir, struct xos_error *err)
+{
+    static const char *const folders[] = {"roots", "crl", "vo"};
+    static char path[128];
+    static unsigned count;
+    char name[32];
+    struct xos_env *env = &w->clock.env;
+    (void)snprintf(name, sizeof(name), "trust%u", ++count);
+    (void)snprintf(path, sizeof(path), "%s/%s", xt_dir(), name);
+    int top = xos_env_dir_open(env, xt_dir(), err);
+    int rc = top < 0 ? -1 : xos_env_dir_make(env, top, name, 0755, err);
+    xos_env_close(env, top);
+    if (rc < 0 || (*dir = xos_env_dir_open(env, path, err)) < 0)
+        return -1;
+    for (size_t i = 0; i < 3; i++)
+        if (xos_env_dir_make(env, *dir, folders[i], 0755, err) < 0)
+            return -1;
+    w->s.trust_dir = path;
+    return xos_env_file_replace(env, *dir, "roots/inria.der", w->home.root.data, w->home.root.len,
+                                0644, err);
+}
+
+static int who_is(struct world *w, enum auth_kind kind, const char *name, const struct home *of,
+                  struct xos_error *err)
+{
+    struct xos_buf leaf = XOS_BUF(AUTH_CERT_BYTES_MAX);
+    struct xos_slice chain[3];
+    ProtobufCBinaryData sent[2];
+    Agent__VerifyNode m = AGENT__VERIFY_NODE__INIT;
+    Agent__VerifyNodeAnswer *a = NULL;
+    int rc =
+        home_certify(of, kind, name, xos_key_public(of->vo_key), NOW, AUTH_HOUR_MS, &leaf, err);
+    home_chain(of, &leaf, chain);
+    for (size_t i = 0; i < 2; i++)
+        sent[i] = xos_pb_bytes(chain[i]);
+    m.n_chain = 2;
+    m.chain = sent;
+    if (rc == 0)
+        rc = ask(w, "verify-node", &m.base, &agent__verify_node_answer__descriptor, (void **)&a,
+                 err);
+    if (rc == 0) {
+        assert_int_equal(a->node.len, strlen(name) + strlen(".inria"));
+        assert_memory_equal(a->node.data, name, strlen(name));
+        assert_memory_equal(a->key.data, xos_key_public(of->vo_key), XOS_KEY_PUBLIC_BYTES);
+        assert_false(a->head); /* a worker's certificate */
+    }
+    xos_pb_free(a);
+    xos_buf_free(&leaf);
+    return rc;
+}
+
+static void who_answered_is_said_by_his_certificate(void **state)
+{
+    (void)state;
+    struct xos_error err = {0};
+    struct home other = {.now_ms = 0};
+    struct world w;
+    Agent__VerifyNode none = AGENT__VERIFY_NODE__INIT;
+    XT_TRY(open_world(&w, &err));
+    XT_TRY(home_open(&other, NOW, 0x50, &err)); /* calls itself inria, too */
+    XT_REFUSED(who_is(&w, AUTH_KIND_NODE, "n1", &w.home, &err), XOS_NO_LOGIN);
+    XT_TRY(login(&w, &err));
+    XT_TRY(who_is(&w, AUTH_KIND_NODE, "n1", &w.home, &err));
+    XT_REFUSED(who_is(&w, AUTH_KIND_USER, "n1", &w.home, &err), XOS_DENIED);
+    XT_REFUSED(who_is(&w, AUTH_KIND_NODE, "n1", &other, &err), XOS_DENIED);
+    XT_REFUSED(ask(&w, "verify-node", &none.base, NULL, NULL, &err), XOS_DENIED);
+    w.clock.real_ms += 2 * AUTH_HOUR_MS;
+    XT_REFUSED(who_is(&w, AUTH_KIND_NODE, "n1", &w.home, &err), XOS_EXPIRED);
+out:
+    home_close(&other);
+    close_world(&w);
+}
+
+/* A node of one's own institution that was stolen: within seconds nobody believes it. */
+static void who_was_taken_back_is_not_believed(void **state)
+{
+    (void)state;
+    struct xos_error err = {0};
+    struct world w;
+    int dir = -1;
+    XT_TRY(open_world(&w, &err));
+    XT_TRY(login(&w, &err));
+    XT_TRY(open_trust(&w, &dir, &err));
+    XT_TRY(who_is(&w, AUTH_KIND_NODE, "n2", &w.home, &err));
+    XT_TRY(put_list(&w, dir, "n2", &err));
+    w.clock.boot_ms += AGENT_TRUST_AGAIN_MS;
+    XT_REFUSED(who_is(&w, AUTH_KIND_NODE, "n2", &w.home, &err), XOS_DENIED);
+    XT_TRY(who_is(&w, AUTH_KIND_NODE, "n1", &w.home, &err));
+    /* A torn file afterwards gives nothing back. */
+    XT_TRY(xos_env_file_replace(&w.clock.env, dir, "crl/inria.crl", "torn", 4, 0644, &err));
+    w.clock.boot_ms += AGENT_TRUST_AGAIN_MS;
+    XT_REFUSED(who_is(&w, AUTH_KIND_NODE, "n2", &w.home, &err), XOS_DENIED);
+    XT_TRY(who_is(&w, AUTH_KIND_NODE, "n1", &w.home, &err));
+out:
+    xos_env_close(&w.clock.env, dir);
+    auth_trust_free(w.s.trust);
+    close_world(&w);
+}
+
 static const struct xt_test tests[] = {
+    XT(who_answered_is_said_by_his_certificate),
+    XT_PLAIN(who_was_taken_back_is_not_believed),
     XT(a_request_is_signed_with_its_papers),
     XT(requests_out_of_form_are_not_signed),
     XT(grants_take_only_what_is_the_callers_to_choose),
