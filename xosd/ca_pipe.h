@@ -10,7 +10,7 @@
 
 struct ca_pipe;
 
-/* Serves ca.nonce, ca.login, ca.join, ca.renew, ca.job, ca.attr, ca.attrs, ca.crl and ca.status.
+/* Serves ca.nonce, ca.login, ca.join, ca.renew, ca.job, ca.attr, ca.attrs and ca.crl.
  * Connects when it is asked, and again after xos-ca was restarted. path is borrowed. */
 int ca_pipe_new(struct ca_pipe **out, struct xos_loop *loop, struct xos_rpc *rpc, const char *path,
                 struct xos_error *err);
