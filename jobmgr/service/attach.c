@@ -383,7 +383,7 @@ void attach_more(struct unit *u)
     struct attach *a, *after;
     DL_FOREACH_SAFE(u->attached, a, after)
     {
-        if (u->state >= WORKER_UNIT_TELLING) {
+        if (u->state >= WORKER_UNIT_ENDING) {
             a->over = true;
             a->exit = u->exit;
         }
@@ -419,7 +419,7 @@ void attach_unpark(struct worker *w, struct unit *u)
             continue;
         attach_put(a, &u->attached);
         a->unit = u;
-        if (u->known || u->state >= WORKER_UNIT_TELLING)
+        if (u->known || u->state >= WORKER_UNIT_ENDING)
             attach_answer(a);
     }
 }
@@ -548,7 +548,7 @@ void attach_serve(void *service, struct xos_call *call)
         return;
     }
     a->call = call;
-    if (a->unit && a->unit->state >= WORKER_UNIT_TELLING) {
+    if (a->unit && a->unit->state >= WORKER_UNIT_ENDING) {
         a->over = true;
         a->exit = a->unit->exit;
     }

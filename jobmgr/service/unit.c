@@ -500,6 +500,7 @@ void unit_begin(struct unit *u)
 void unit_resume(struct unit *u, const struct execd_entry *found)
 {
     if (u->exit.how != UNIT_END_NONE) {
+        u->saved = true;
         unit_move(u, WORKER_UNIT_TELLING);
         unit_report(u);
     } else if (found) {
@@ -558,18 +559,42 @@ static void unit_remove(struct unit *u)
         xos_timer_set(u->timer, WORKER_LIST_AGAIN_MS);
 }
 
+/* The shim may go now; what it leaves behind is cleared away when its link breaks. */
+static void unit_leave(struct unit *u)
+{
+    unit_tell_shim(u, SHIM_ACK_EXIT, 0, 0, 0, nothing);
+    (void)xos_failpoint("unit.acked");
+    if (u->shim)
+        xos_timer_set(u->timer, UNIT_LEAVE_MS);
+    else
+        unit_remove(u);
+}
+
+/* The record must say that it ended before the unit's traces go: a record without an end and
+ * without a unit is started. */
+static void end_settle(struct unit *u)
+{
+    if (!u->saved || u->state == WORKER_UNIT_GONE)
+        return;
+    unit_move(u, u->owner_has ? WORKER_UNIT_GONE : WORKER_UNIT_TELLING);
+    if (u->owner_has)
+        unit_leave(u);
+    else
+        unit_report(u);
+}
+
 static void on_end_saved(void *arg, const struct xos_error *result)
 {
     struct unit *u = arg;
+    u->saving = false;
     if (result->code != XOS_NONE) {
         xos_log_error(XOS_EV_STORE_FAILED, result, "unit=%s", u->exec_id);
         xos_timer_set(u->timer, UNIT_REPORT_AGAIN_MS);
         return;
     }
     (void)xos_failpoint("unit.end-saved");
-    unit_move(u, WORKER_UNIT_TELLING);
-    attach_more(u);
-    unit_report(u);
+    u->saved = true;
+    end_settle(u);
 }
 
 /* Of a job that this node owns the end goes into the same store right behind this record, synced,
@@ -579,16 +604,29 @@ static enum xos_promise end_promise(const struct unit *u)
     return strcmp(u->head, u->worker->config.node) == 0 ? XOS_ORDERED : XOS_SYNCED;
 }
 
-static void unit_end(struct unit *u)
+/* Whoever has it first, it is not lost: the shim keeps it until both have it. */
+static void end_save(struct unit *u)
 {
     struct xos_error err = {0};
+    if (!u->saving && !u->saved) {
+        u->saving =
+            xos_store_add(u->worker->store, end_promise(u), record_end, on_end_saved, u, &err) == 0;
+        if (!u->saving)
+            xos_timer_set(u->timer, UNIT_REPORT_AGAIN_MS);
+    }
+    if (!u->owner_has)
+        unit_report(u);
+}
+
+static void unit_end(struct unit *u)
+{
     struct claim_id id = {.unit = u->number};
     memcpy(id.job, u->job, sizeof(id.job));
     claim_release(u->worker->claims, &id, u->epoch, u->head, xos_env_boot_ms(u->worker->env));
     worker_room(u->worker);
     unit_move(u, WORKER_UNIT_ENDING);
-    if (xos_store_add(u->worker->store, end_promise(u), record_end, on_end_saved, u, &err) < 0)
-        xos_timer_set(u->timer, UNIT_REPORT_AGAIN_MS);
+    attach_more(u);
+    end_save(u);
 }
 
 /* The owner is told */
@@ -619,9 +657,9 @@ static enum unit_report news(const struct unit *u)
 {
     bool stands = (u->status.suspended || u->status.fence_frozen) && u->status.frozen;
     bool goes = !u->status.suspended && !u->status.fence_frozen;
-    if (u->state >= WORKER_UNIT_TELLING)
+    if (u->state >= WORKER_UNIT_ENDING)
         return UNIT_REPORT_ENDED;
-    if (!u->known || u->status.record.state < UNIT_RUNNING || u->state == WORKER_UNIT_ENDING)
+    if (!u->known || u->status.record.state < UNIT_RUNNING)
         return UNIT_REPORT_NONE;
     if (u->reported == UNIT_REPORT_NONE)
         return UNIT_REPORT_STARTED;
@@ -632,24 +670,13 @@ static enum unit_report news(const struct unit *u)
     return UNIT_REPORT_NONE;
 }
 
-/* The shim may go now; what it leaves behind is cleared away when its link breaks. */
-static void unit_leave(struct unit *u)
-{
-    unit_tell_shim(u, SHIM_ACK_EXIT, 0, 0, 0, nothing);
-    (void)xos_failpoint("unit.acked");
-    if (u->shim)
-        xos_timer_set(u->timer, UNIT_LEAVE_MS);
-    else
-        unit_remove(u);
-}
-
 /* The owner knows of no such unit under this epoch: nobody waits for it any more. Only the owner
  * itself says STALE; any other failure may be the way there. */
 static void given_up(struct unit *u)
 {
-    if (u->reporting == UNIT_REPORT_ENDED) {
-        unit_move(u, WORKER_UNIT_GONE);
-        unit_leave(u);
+    if (u->state >= WORKER_UNIT_ENDING) {
+        u->owner_has = true;
+        end_settle(u);
     } else {
         unit_supersede(u);
     }
@@ -676,8 +703,8 @@ static void on_reported(void *arg, const struct xos_error *result, struct xos_sl
         return;
     }
     (void)xos_failpoint("unit.told");
-    unit_move(u, WORKER_UNIT_GONE);
-    unit_leave(u);
+    u->owner_has = true;
+    end_settle(u);
 }
 
 static void unit_report(struct unit *u)
@@ -687,7 +714,7 @@ static void unit_report(struct unit *u)
     Xos__Job__UnitReportPb m = XOS__JOB__UNIT_REPORT_PB__INIT;
     Xos__Job__ExitPb exit = XOS__JOB__EXIT_PB__INIT;
     enum unit_report kind = news(u);
-    if (u->report || u->state == WORKER_UNIT_GONE)
+    if (u->report || u->owner_has)
         return;
     if (kind == UNIT_REPORT_NONE) {
         if (u->state == WORKER_UNIT_LIVE && u->shim && fence_froze(u))
@@ -734,7 +761,7 @@ static void on_timer(void *arg)
             shim_connect(u);
         break;
     case WORKER_UNIT_ENDING:
-        unit_end(u);
+        end_save(u);
         break;
     case WORKER_UNIT_TELLING:
         unit_report(u);

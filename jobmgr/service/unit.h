@@ -4,9 +4,9 @@
  *     SAVING    its record goes to the store
  *     ORDERING  xos-execd was asked to start it
  *     LIVE      its shim was started; connected, or trying to
- *     ENDING    the end is known and goes to the store
- *     TELLING   the end is safe; the owner is told until it answers
- *     GONE      the owner has it: shim, directory and record go away
+ *     ENDING    the end is known and goes to the store; at the same time the owner is told
+ *     TELLING   the end is safe here; the owner is told until it answers
+ *     GONE      both have it: shim, directory and record go away
  *
  * A unit that its fence froze is reported as suspended again and again: the owner that has given it
  * up says so (STALE), and it is ended. It must not run on beside its successor.
@@ -82,6 +82,8 @@ struct unit {
     enum unit_report reported;  /* what the owner knows */
     uint64_t told_ms;           /* when it heard so last */
     uint64_t running_ms;        /* when it was first seen to run; 0: not yet */
+    bool saving, saved;         /* the end */
+    bool owner_has;             /* the end, or wants to know nothing of it */
     bool unsure;                /* of what the owner knows: this process was started again */
     int32_t kill_signal;        /* asked for before the shim was there */
     uint64_t kill_grace_ms;

@@ -20,7 +20,8 @@ for point in head.journalled head.journalled:kill:1 head.journalled:kill:2 head.
     unit.removed; do
     case $point in *:*) restart "$point" ;; *) restart "$point:kill" ;; esac
     rm -f "$work/started"
-    as_user xrun -- sh -c 'echo once >>"$0"; echo out; exit 7' "$work/started" \
+    # Longer than a unit whose start is not worth a report.
+    as_user xrun -- sh -c 'echo once >>"$0"; echo out; sleep 0.2; exit 7' "$work/started" \
         >"$work/out" 2>"$work/err" </dev/null &
     run=$!
     wait_for 10 xosd_dead

@@ -12,7 +12,20 @@ static struct scene {
     unsigned reports;
     uint32_t state;        /* of the last one */
     enum xos_code verdict; /* what the head says to it */
+    bool slow;             /* it does not say so before say_verdict() */
+    struct xos_call *waits;
 } s;
+
+static void say_verdict(struct xos_call *call)
+{
+    struct xos_error err = {0};
+    if (s.verdict == XOS_NONE) {
+        xos_call_answer(call, (struct xos_slice){NULL, 0});
+        return;
+    }
+    xos_fail(&err, s.verdict, "says the test");
+    xos_call_fail(call, &err);
+}
 
 /* The head. */
 static void serve_report(void *service, struct xos_call *call)
@@ -25,12 +38,10 @@ static void serve_report(void *service, struct xos_call *call)
     s.reports++;
     s.state = m->state;
     xos_pb_free(m);
-    if (s.verdict == XOS_NONE) {
-        xos_call_answer(call, (struct xos_slice){NULL, 0});
-    } else {
-        xos_fail(&err, s.verdict, "says the test");
-        xos_call_fail(call, &err);
-    }
+    if (s.slow)
+        s.waits = call;
+    else
+        say_verdict(call);
 }
 
 static const struct xos_verb head[] = {{"unit.report", serve_report, XOS_VERB_NODE}};
@@ -146,6 +157,29 @@ out:
     worker_stage_close(&s.w);
 }
 
+/* The owner gives the unit up while it ends: nobody waits for that end. */
+static void an_end_that_nobody_wants_is_not_kept(void **state)
+{
+    (void)state;
+    struct xos_error err = {0};
+    XT_TRY(set_up("unwanted", &err));
+    XT_TRY(run_unit(&err));
+    s.slow = true;
+    worker_stage_status(&s.w, UNIT, true);
+    WORKER_UNTIL(&s.w, s.waits);
+    worker_stage_exit(&s.w, UNIT);
+    for (int i = 0; i < 20; i++)
+        XT_TRY(worker_stage_spin(&s.w, &err));
+    assert_int_equal(s.w.told_count, 0);
+    s.verdict = XOS_STALE;
+    say_verdict(s.waits);
+    WORKER_UNTIL(&s.w, s.w.told_count == 1);
+    assert_int_equal(s.w.told.type, SHIM_ACK_EXIT);
+    assert_int_equal(s.state, 2);
+out:
+    worker_stage_close(&s.w);
+}
+
 static void a_frozen_unit_is_reported_until_it_is_ended(void **state)
 {
     (void)state;
@@ -238,6 +272,7 @@ out:
 static const struct xt_test tests[] = {
     XT_PLAIN(a_renewal_counts_from_what_it_quotes),
     XT_PLAIN(a_unit_is_known_until_its_owner_has_its_end),
+    XT_PLAIN(an_end_that_nobody_wants_is_not_kept),
     XT_PLAIN(a_frozen_unit_is_reported_until_it_is_ended),
     XT_PLAIN(a_thawed_unit_is_reported_as_running),
     XT_PLAIN(a_restarted_worker_says_again_what_its_units_do),
