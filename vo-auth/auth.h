@@ -3,7 +3,7 @@
  *
  * Everything here is pure: certificates, statements, the time and the random bits come in, a
  * verdict goes out. Nothing reads a clock, a file or a socket, and nothing is remembered between
- * calls.
+ * calls, but by a caller who offers what he remembers of chains (chain.h).
  *
  *     name         the one parser of names, and their URIs in certificates
  *     anchor       the registered roots, one per institution

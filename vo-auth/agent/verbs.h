@@ -15,12 +15,21 @@
 #define AGENT_SOCKET_BYTES_MAX 107 /* a path that a Unix socket can have */
 
 /* All that an agent knows. Empty but for env: {.env = …}. */
+#define AGENT_NODES_MAX 16 /* verified nodes of one's own institution that are remembered */
+
+struct agent_node {
+    uint8_t chain[XOS_HASH_BYTES];
+    struct auth_principal who;
+};
+
 struct agent_state {
     struct xos_env *env;
     const char *trust_dir;    /* borrowed; NULL: only one's own institution is known */
     struct auth_trust *trust; /* read when it is first asked for */
     uint64_t trust_read_ms;   /* boot clock */
     struct identity identity;
+    struct agent_node nodes[AGENT_NODES_MAX]; /* under this identity's root */
+    size_t node_next;                         /* the oldest, which goes first */
     struct lock lock;
     struct renew renew;
 };

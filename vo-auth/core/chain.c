@@ -273,6 +273,8 @@ int auth_verify(const struct xos_slice *der, size_t count, const struct auth_con
     struct auth_principal p = {0};
     struct walk w = {.der = der, .count = count, .ctx = ctx, .out = &p, .err = err};
     const char *failed = NULL;
+    if (ctx->recall && ctx->recall(ctx->recall_arg, der, count, ctx->slot, ctx->now_ms, out))
+        return 0;
     ERR_set_mark();
     for (size_t i = 0; !failed && i < sizeof(steps) / sizeof(steps[0]); i++)
         if (steps[i].run(&w) < 0)
@@ -286,4 +288,16 @@ int auth_verify(const struct xos_slice *der, size_t count, const struct auth_con
     }
     *out = p;
     return 0;
+}
+
+int auth_chain_hash(const struct xos_slice *der, size_t count, enum auth_kind slot,
+                    uint8_t out[static XOS_HASH_BYTES], struct xos_error *err)
+{
+    uint8_t parts[(AUTH_CHAIN_MAX + 1) * XOS_HASH_BYTES] = {(uint8_t)slot, (uint8_t)count};
+    if (count > AUTH_CHAIN_MAX)
+        return xos_fail(err, XOS_LIMIT, "a chain of %zu certificates", count);
+    for (size_t i = 0; i < count; i++)
+        if (xos_sha256(der[i], parts + (i + 1) * XOS_HASH_BYTES, err) < 0)
+            return -1;
+    return xos_sha256((struct xos_slice){parts, (count + 1) * XOS_HASH_BYTES}, out, err);
 }

@@ -14,6 +14,12 @@
 #define AUTH_RENEWAL_LINK_MS_MAX (3 * AUTH_DAY_MS)
 
 struct auth_revocations; /* revoke.h */
+struct auth_principal;
+
+/* Was this chain found good for this slot under the same anchors and revocations, and does all of
+ * it hold at now_ms? Then what it says is copied to *out, which owns nothing. */
+typedef bool (*auth_recall_f)(const void *arg, const struct xos_slice *der, size_t count,
+                              enum auth_kind slot, int64_t now_ms, struct auth_principal *out);
 
 /* What the verifier knows. Everything is borrowed. */
 struct auth_context {
@@ -24,6 +30,8 @@ struct auth_context {
     enum auth_kind slot;    /* what is needed here: USER, NODE, JOB or CA (asserted) */
     int64_t expired_ms_max; /* accept one that ended up to this long ago; 0: none. At most
                                AUTH_RENEWAL_MS_MAX (asserted); only user and node certificates */
+    auth_recall_f recall;   /* what the caller remembers; NULL: nothing */
+    const void *recall_arg;
 };
 
 struct auth_principal {
@@ -50,5 +58,9 @@ void auth_principal_free(struct auth_principal *p); /* what it holds; leaves it 
  * the step. *out must be empty or freed; it is the caller's to free. */
 int auth_verify(const struct xos_slice *der, size_t count, const struct auth_context *ctx,
                 struct auth_principal *out, struct xos_error *err);
+
+/* The name of a chain that is verified for this slot, to remember it by. XOS_LIMIT. */
+int auth_chain_hash(const struct xos_slice *der, size_t count, enum auth_kind slot,
+                    uint8_t out[static XOS_HASH_BYTES], struct xos_error *err);
 
 #endif

@@ -166,6 +166,37 @@ out:
     scene_close(&s);
 }
 
+/* What is remembered serves the checks of grants too: in its time, for its slot, that chain alone.
+ */
+static void what_was_verified_is_known_to_every_check(void **state)
+{
+    (void)state;
+    struct xos_error err = {0};
+    struct scene s;
+    struct xos_slice chain[3];
+    struct auth_context ctx;
+    struct auth_principal who = {0}, other = {0};
+    const struct auth_principal *first;
+    XT_TRY(scene_open(&s, "known", &err));
+    XT_TRY(scene_trust(&s, "known", &err));
+    fixture_chain(&s.v.f, &s.v.f.user.der, chain);
+    auth_trust_context(s.trust, AUTH_KIND_USER, FIXTURE_NOW_MS, &ctx);
+    assert_false(ctx.recall(ctx.recall_arg, chain, 2, AUTH_KIND_USER, FIXTURE_NOW_MS, &who));
+    XT_TRY(auth_verify(chain, 2, &ctx, &who, &err));
+    assert_false(ctx.recall(ctx.recall_arg, chain, 2, AUTH_KIND_USER, FIXTURE_NOW_MS, &other));
+    XT_TRY(verify_user(&s, &first, &err));
+    XT_TRY(auth_verify(chain, 2, &ctx, &other, &err));
+    assert_memory_equal(other.key, who.key, sizeof(who.key));
+    assert_memory_equal(&other, first, sizeof(other));
+    assert_false(ctx.recall(ctx.recall_arg, chain, 2, AUTH_KIND_NODE, FIXTURE_NOW_MS, &other));
+    assert_false(ctx.recall(ctx.recall_arg, chain, 1, AUTH_KIND_USER, FIXTURE_NOW_MS, &other));
+    ctx.now_ms += AUTH_DAY_MS;
+    XT_REFUSED(auth_verify(chain, 2, &ctx, &other, &err), XOS_EXPIRED);
+out:
+    auth_principal_free(&who);
+    scene_close(&s);
+}
+
 static void a_reload_takes_back_and_never_goes_back(void **state)
 {
     (void)state;
@@ -220,9 +251,8 @@ out:
 }
 
 static const struct xt_test tests[] = {
-    XT(what_the_directory_says_is_trusted),
-    XT(a_chain_that_ends_is_looked_at_again),
-    XT(a_reload_takes_back_and_never_goes_back),
+    XT(what_the_directory_says_is_trusted),        XT(a_chain_that_ends_is_looked_at_again),
+    XT(what_was_verified_is_known_to_every_check), XT(a_reload_takes_back_and_never_goes_back),
     XT(a_file_that_is_wrong_changes_nothing),
 };
 XT_MAIN(tests)
