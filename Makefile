@@ -60,6 +60,9 @@ xosd_MAIN := xosd/main.c
 xosd_USES := xosd jobmgr judge exec discovery auth base
 xos_MAIN := cmd/main.c
 xos_USES := cmd client auth base
+# A command lives for milliseconds, a fifth of which the dynamic linker would need for libcrypto.
+# XOS_SHARED_CRYPTO=1 links it as all else does.
+xos_LIBS = $(if $(XOS_SHARED_CRYPTO),,$(shell test -f "$$(pkg-config --variable=libdir libcrypto)/libcrypto.a" && echo -l:libcrypto.a))
 xos-ca_MAIN := vo-auth/ca/main.c
 xos-ca_USES := ca auth base
 xos-agent_MAIN := vo-auth/agent/main.c
@@ -158,7 +161,7 @@ define program
 $(B)/bin/$(1): $(B)/obj/$($(1)_MAIN:.c=.o) $(call uses,$(1))
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
-	$$(Q)$$(CC) $$(LDFLAGS) $(if $(SANITIZE),,$($(1)_LINK)) $$< -Wl,--start-group $(call uses,$(1)) -Wl,--end-group $(if $($(1)_LINK),$$(STATIC_LIBS),$$(LIBS)) -o $$@
+	$$(Q)$$(CC) $$(LDFLAGS) $(if $(SANITIZE),,$($(1)_LINK)) $$< -Wl,--start-group $(call uses,$(1)) -Wl,--end-group $$($(1)_LIBS) $(if $($(1)_LINK),$$(STATIC_LIBS),$$(LIBS)) -o $$@
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 

@@ -276,14 +276,10 @@ static bool copy_name(char to[static XOS_HEADER_NAME_MAX], ProtobufCBinaryData f
     return true;
 }
 
-int agent_link_signer(struct agent_link *l, struct agent_signer *out, struct xos_error *err)
+int agent_link_signer(struct agent_link *l, const Agent__StatusAnswer *m, struct agent_signer *out,
+                      struct xos_error *err)
 {
-    Agent__StatusAnswer *m = agent_link_status(l, err);
-    if (!m)
-        return -1;
-    const bool good = copy_name(out->name, m->user) && copy_name(out->institution, m->institution);
-    xos_pb_free(m);
-    if (!good)
+    if (!copy_name(out->name, m->user) || !copy_name(out->institution, m->institution))
         return xos_fail(err, XOS_NO_LOGIN, NO_LOGIN);
     out->signer = (struct request_signer){
         .name = out->name, .institution = out->institution, .sign = sign, .arg = l};

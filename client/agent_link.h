@@ -43,9 +43,10 @@ struct agent_signer {
 int agent_link_sign_request(struct agent_link *l, const struct xos_request *r,
                             struct request_signed *out, struct xos_error *err);
 
-/* Who is logged in, as the signer of this program's requests; *out and the link must live as long
- * as that is used. XOS_NO_LOGIN: nobody is. */
-int agent_link_signer(struct agent_link *l, struct agent_signer *out, struct xos_error *err);
+/* Who is logged in by the agent's status, as the signer of this program's requests; *out and the
+ * link must live as long as that is used. XOS_NO_LOGIN: nobody is. */
+int agent_link_signer(struct agent_link *l, const Agent__StatusAnswer *status,
+                      struct agent_signer *out, struct xos_error *err);
 
 /* Have a grant signed; it is in out->header. */
 int agent_link_sign_grant(struct agent_link *l, const Agent__SignGrant *fields,

@@ -34,15 +34,14 @@ static void vos_take(struct client_login *l, const Agent__StatusAnswer *m)
 
 static int login_read(struct client_login *l, struct xos_env *env, struct xos_error *err)
 {
-    if (agent_link_open(&l->agent, env, err) < 0 ||
-        agent_link_signer(l->agent, &l->signer, err) < 0)
+    if (agent_link_open(&l->agent, env, err) < 0)
         return -1;
     Agent__StatusAnswer *m = agent_link_status(l->agent, err);
-    if (!m)
-        return -1;
-    vos_take(l, m);
+    int rc = m ? agent_link_signer(l->agent, m, &l->signer, err) : -1;
+    if (rc == 0)
+        vos_take(l, m);
     xos_pb_free(m);
-    return 0;
+    return rc;
 }
 
 void client_login_free(struct xos_client *c)

@@ -83,6 +83,14 @@ out:
 }
 
 /* What a command sends is what a node of the user's institution accepts. */
+static int who_signs(struct agent_link *l, struct agent_signer *out, struct xos_error *err)
+{
+    Agent__StatusAnswer *m = agent_link_status(l, err);
+    int rc = m ? agent_link_signer(l, m, out, err) : -1;
+    xos_pb_free(m);
+    return rc;
+}
+
 static void a_commands_request_is_signed_by_the_agent(void **state)
 {
     (void)state;
@@ -102,9 +110,9 @@ static void a_commands_request_is_signed_by_the_agent(void **state)
                                            .body = {(const uint8_t *)"body", 4}};
     struct xos_request_context here = {.node = "n1.inria", .institution = "inria"};
     XT_TRY(open_world(&w, &err));
-    XT_REFUSED(agent_link_signer(w.link, &signer, &err), XOS_NO_LOGIN);
+    XT_REFUSED(who_signs(w.link, &signer, &err), XOS_NO_LOGIN);
     XT_TRY(agentproc_login(w.link, &w.home, "alice", AUTH_HOUR_MS, &err));
-    XT_TRY(agent_link_signer(w.link, &signer, &err));
+    XT_TRY(who_signs(w.link, &signer, &err));
     assert_string_equal(signer.institution, "inria");
     XT_TRY(client_request_build(&request, &signer.signer, xos_env_posix(), &out, hash, &err));
     XT_TRY(xos_envelope_decode(&e, (struct xos_slice){out.data, out.len}, &err));
