@@ -45,7 +45,7 @@ enum {
         {"need", RUN_NEED, "EXPR", 0, "Only on nodes that match; several must all match", 1},      \
         {"prefer", RUN_PREFER, "EXPR", 0, "Rather on nodes where this is greater", 1},             \
         {"want", RUN_WANT, "WANT", 0, "How units lie: spread, pack, same(ATTRIBUTE)", 1},          \
-        {"on", RUN_ON, "NODE", 0, "Only on this node; may be given several times", 1},             \
+        {"on", RUN_ON, "NODE,...", 0, "Only on these nodes; may be given several times", 1},       \
         {NULL, 0, NULL, 0, "What it is given", 2},                                                 \
         {"name", 'N', "NAME", 0, "A name for listings", 2},                                        \
         {"env", RUN_ENV, "NAME[=VALUE]", 0, "An environment variable, this one's or your own", 2}, \
@@ -186,6 +186,21 @@ static int set_flag(bool *to)
     return 0;
 }
 
+/* One name, or several with commas between them. The copies live as long as the command. */
+static int on_add(struct run_options *o, const char *value)
+{
+    for (const char *at = value; *at || at == value;) {
+        size_t len = strcspn(at, ",");
+        char *name = cmd_need(len + 1);
+        memcpy(name, at, len);
+        name[len] = '\0';
+        if (words_add(&o->on, &o->on_count, name, "--on") < 0)
+            return -1;
+        at += len + (at[len] == ',');
+    }
+    return 0;
+}
+
 static int take_need(struct run_options *o, int key, const char *value)
 {
     struct xos_job_spec *s = &o->spec;
@@ -207,7 +222,7 @@ static int take_need(struct run_options *o, int key, const char *value)
     case RUN_WANT:
         return set_text(&s->want, value);
     case RUN_ON:
-        return words_add(&o->on, &o->on_count, value, "--on");
+        return on_add(o, value);
     default:
         return 1;
     }

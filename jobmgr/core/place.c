@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jobmgr/core/place.h"
 
+#include "libxos/base/units.h"
+
+#include <stdio.h>
 #include <string.h>
 
 static bool fits(const struct claim_need *need, const struct claim_need *in)
@@ -185,19 +188,39 @@ static const char *same_value(const struct place_request *r, struct place_node *
     return best ? best : "";
 }
 
+/* Of the nodes that are named, one is none of the candidates. NULL: all are. */
+static const char *unknown_of(const struct place_request *r, const struct place_node *c,
+                              size_t count)
+{
+    for (size_t i = 0; r->on && r->on[i]; i++) {
+        size_t k = 0;
+        while (k < count && strcmp(c[k].node, r->on[i]) != 0)
+            k++;
+        if (k == count)
+            return r->on[i];
+    }
+    return NULL;
+}
+
 static int check_ever(const struct place_request *r, struct place_node *c, size_t count,
                       uint32_t queued, struct xos_error *err)
 {
+    char mem[32], gpus[32] = "";
     const char *same = r->layout.same ? same_value(r, c, count, true) : NULL;
-    const char *on = r->on && r->on[0] ? r->on[0] : NULL;
     if (room(r, c, count, same, true) >= queued)
         return 0;
+    const char *unknown = unknown_of(r, c, count);
+    if (unknown)
+        return xos_fail(err, XOS_NOT_FOUND,
+                        "--on %.60s: no such node, or none that meets the need: xnodes lists them",
+                        unknown);
+    xos_format_size(r->need.mem_bytes, mem, sizeof(mem));
+    if (r->need.gpus)
+        (void)snprintf(gpus, sizeof(gpus), ", %u GPU%s", r->need.gpus, r->need.gpus > 1 ? "s" : "");
     return xos_fail(err, XOS_NOT_FOUND,
-                    "no node could ever meet the need: %u units of %u cpus, %llu bytes and %u "
-                    "gpus on %zu nodes%s%s%.60s%s",
-                    queued, r->need.cpus, (unsigned long long)r->need.mem_bytes, r->need.gpus,
-                    count, same ? ", all of one kind" : "", on ? ", --on " : "", on ? on : "",
-                    on && r->on[1] ? " …" : "");
+                    "no node could ever meet the need: %u unit%s of %u CPU%s, %s%s%s on %zu node%s",
+                    queued, queued == 1 ? "" : "s", r->need.cpus, r->need.cpus == 1 ? "" : "s", mem,
+                    gpus, same ? ", all of one kind," : "", count, count == 1 ? "" : "s");
 }
 
 int place_units(const struct place_request *r, struct place_node *candidates, size_t count,

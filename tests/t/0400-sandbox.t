@@ -63,6 +63,11 @@ is $? 1 "none does"
 xrun -- sh -c 'exit 7'
 is $? 7 "the status of a job"
 is "$(xrun -n 8 -- sh -c 'echo $XOS_NODE' | sort -u | wc -l)" 4 "units on all nodes of both institutions"
+is "$(xrun -n 4 --on n2.inria,n2.vu -- sh -c 'echo $XOS_NODE' | sort -u | tr '\n' ' ')" "n2.inria n2.vu " "on a list of nodes"
+xrun --on n7.vu -- true 2>"$work/err"
+is "$? $(tail -n 1 "$work/err" | grep -c 'n7.vu: no such node')" "125 1" "an unknown node is named"
+xrun --mem 900GiB -- true 2>"$work/err"
+is "$? $(tail -n 1 "$work/err" | grep -c '1 unit of 1 CPU, 900GiB on 4 nodes')" "125 1" "what nobody has is said as it was typed" || cat "$work/err"
 is "$(echo hi | xrun --on n2.vu -- cat)" hi "standard input to another institution's node"
 xrun --on n2.vu -- nosuch 2>/dev/null
 is $? 127 "no such command there"
