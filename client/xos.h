@@ -390,6 +390,11 @@ XOS_API int xos_nodes_list(struct xos_client *client, const char *need, const ch
                            unsigned flags, struct xos_nodes **out, struct xos_fault *fault);
 XOS_API void xos_nodes_free(struct xos_nodes *nodes); /* takes NULL */
 
+/* Have a node take no new units (what runs there runs on), or take them again. For its
+ * administrators. The own institution may be left out. */
+XOS_API int xos_node_drain(struct xos_client *client, const char *node, bool draining,
+                           struct xos_fault *fault);
+
 /* Words that people type */
 
 /* "1.5GiB", "64M", "1024" (bytes); "90s", "2h", "1d", "30" (seconds). */

@@ -20,9 +20,18 @@ struct discovery {
     struct xos_timer *refresh;
     uint32_t cpus; /* what claims hold */
     uint64_t mem_bytes;
-    const char *isolation;              /* NULL: not heard yet */
+    const char *isolation; /* NULL: not heard yet */
+    enum discovery_state state;
     char head[NODE_NAME_BYTES_MAX + 1]; /* the last answer of discovery_head_of */
 };
+
+static enum row_state row_state_of(const struct discovery *d)
+{
+    static const enum row_state states[] = {[DISCOVERY_UP] = ROW_UP,
+                                            [DISCOVERY_DRAINING] = ROW_DRAINING,
+                                            [DISCOVERY_DRAINED] = ROW_DRAINED};
+    return states[d->state];
+}
 
 static int read_own(struct discovery *d, struct xos_error *err)
 {
@@ -39,7 +48,7 @@ static int read_own(struct discovery *d, struct xos_error *err)
         return -1;
     xql_row_set_text(row, 0, XQL_A_NODE, c->node);
     xql_row_set_text(row, 0, XQL_A_INSTITUTION, c->institution);
-    xql_row_set_text(row, 0, XQL_A_STATE, "up");
+    xql_row_set_text(row, 0, XQL_A_STATE, row_state_name(row_state_of(d)));
     if (d->isolation)
         xql_row_set_text(row, 0, XQL_A_ISOLATION, d->isolation);
     d->own.roles = c->roles ? c->roles : AUTH_NODE_WORKER;
@@ -78,7 +87,7 @@ int discovery_new(struct discovery **out, const struct discovery_config *config,
 static int own_row(void *arg, struct xos_buf *body, enum row_state *state, struct xos_error *err)
 {
     const struct discovery *d = arg;
-    *state = ROW_UP;
+    *state = row_state_of(d);
     return node_body_write(body, &d->own, err);
 }
 
@@ -134,6 +143,16 @@ void discovery_claimed(struct discovery *d, uint32_t cpus, uint64_t mem_bytes)
     if (mem)
         xql_row_set_integer(row, 0, XQL_A_MEM_FREE,
                             mem->is.integer > mem_bytes ? mem->is.integer - mem_bytes : 0);
+    if (d->members)
+        members_dirty(d->members);
+}
+
+void discovery_state(struct discovery *d, enum discovery_state state)
+{
+    if (d->state == state)
+        return;
+    d->state = state;
+    xql_row_set_text(&d->own.row, 0, XQL_A_STATE, row_state_name(row_state_of(d)));
     if (d->members)
         members_dirty(d->members);
 }
@@ -202,7 +221,7 @@ static void describe(const char *node, const struct xql_row *row, bool up,
 
 void discovery_own(const struct discovery *d, struct discovery_node *out)
 {
-    describe(d->config.node, &d->own.row, true, out);
+    describe(d->config.node, &d->own.row, d->state == DISCOVERY_UP, out);
 }
 
 int discovery_check(const char *need, const char *prefer, const char *want, struct xos_error *err)
@@ -241,7 +260,7 @@ int discovery_query(struct discovery *d, const char *need,
 {
     struct xql_expr e;
     struct asking a = {.need = &e, .each = each, .arg = arg};
-    const struct member own = {.node = d->config.node, .state = ROW_UP, .body = &d->own};
+    const struct member own = {.node = d->config.node, .state = row_state_of(d), .body = &d->own};
     if (xql_parse(&e, need ? need : "", NULL, err) < 0)
         return xos_wrap(err, "--need");
     if (ask_one(&a, &own) == 0 && d->members)
@@ -308,7 +327,7 @@ size_t discovery_count(const struct discovery *d)
 void discovery_each(const struct discovery *d, int (*each)(void *arg, const struct member *member),
                     void *arg)
 {
-    const struct member own = {.node = d->config.node, .state = ROW_UP, .body = &d->own};
+    const struct member own = {.node = d->config.node, .state = row_state_of(d), .body = &d->own};
     if (each(arg, &own) == 0 && d->members)
         members_each(d->members, each, arg);
 }

@@ -114,6 +114,10 @@ void discovery_leave(struct discovery *d);
 /* What claims hold has changed. Cheap. */
 void discovery_claimed(struct discovery *d, uint32_t cpus, uint64_t mem_bytes);
 
+/* Draining: it takes no work any more. Drained: what it had has ended. */
+enum discovery_state { DISCOVERY_UP, DISCOVERY_DRAINING, DISCOVERY_DRAINED };
+void discovery_state(struct discovery *d, enum discovery_state state);
+
 /* How units are kept apart here, by the word of whoever starts them: "cgroup1". Static. */
 void discovery_isolation(struct discovery *d, const char *isolation);
 

@@ -126,8 +126,17 @@ static void on_claimed(void *arg)
     if (!j->worker)
         return;
     claim_free_now(j->worker->claims, &left);
+    discovery_state(j->config.discovery, !j->worker->draining      ? DISCOVERY_UP
+                                         : worker_empty(j->worker) ? DISCOVERY_DRAINED
+                                                                   : DISCOVERY_DRAINING);
     discovery_claimed(j->config.discovery, j->config.cpus - left.cpus,
                       j->config.mem_bytes - left.mem_bytes);
+}
+
+void jobmgr_drain(struct jobmgr *j, bool draining)
+{
+    if (j->worker)
+        worker_drain(j->worker, draining);
 }
 
 static void on_isolates(void *arg, const char *how)

@@ -58,6 +58,9 @@ int jobmgr_new(struct jobmgr **out, const struct jobmgr_config *config, struct x
 /* New bounds from [limits]; what runs goes on. */
 void jobmgr_limits(struct jobmgr *j, uint32_t jobs_per_user, uint32_t units_per_user);
 
+/* Take no new units, or take them again; what runs goes on. The node's row says how far it is. */
+void jobmgr_drain(struct jobmgr *j, bool draining);
+
 /* Writes what waits to be written, and goes. Units run on. */
 void jobmgr_free(struct jobmgr *j);
 

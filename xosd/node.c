@@ -10,6 +10,7 @@
 #include "libxos/wire/pb.h"
 #include "xosd/ca_pipe.h"
 #include "xosd/credential.h"
+#include "xosd/drain.h"
 #include "xosd/forward.h"
 #include "xosd/gate.h"
 #include "xosd/membership.h"
@@ -39,6 +40,7 @@ struct node {
     struct discovery *discovery;
     struct xos_rpc *rpc;
     struct jobmgr *jobs;
+    struct drain *drain;
     struct xos_local *local;
     struct web *web;
     struct xos_timer *disk;
@@ -326,9 +328,13 @@ static int start_jobs(struct node *n, struct xos_error *err)
                               .accept_unisolated = n->config.accept_unisolated,
                               .admit = admit,
                               .admit_arg = n};
-    if (!c.head && !c.worker)
-        return 0;
-    return jobmgr_new(&n->jobs, &c, err);
+    if ((c.head || c.worker) && jobmgr_new(&n->jobs, &c, err) < 0)
+        return -1;
+    const struct drain_config d = {.env = n->env,
+                                   .rpc = n->rpc,
+                                   .jobs = c.worker ? n->jobs : NULL,
+                                   .state_dir = n->config.state_dir};
+    return drain_new(&n->drain, &d, err);
 }
 
 static int start_membership(struct node *n, struct xos_error *err)
@@ -456,6 +462,7 @@ void node_free(struct node *n)
     jobmgr_free(n->jobs);
     membership_free(n->membership);
     renewal_free(n->renewal);
+    drain_free(n->drain);
     ca_pipe_free(n->ca);
     forward_free(n->forward);
     xos_rpc_free(n->rpc);

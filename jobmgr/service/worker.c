@@ -55,6 +55,18 @@ void worker_forget(struct worker *w, struct unit *u)
 {
     HASH_DEL(w->units, u);
     unit_free(u);
+    metrics(w);
+}
+
+void worker_drain(struct worker *w, bool draining)
+{
+    w->draining = draining;
+    metrics(w);
+}
+
+bool worker_empty(const struct worker *w)
+{
+    return w->listed && claim_count(w->claims) == 0 && HASH_COUNT(w->units) == 0;
 }
 
 static void worker_add(struct worker *w, struct unit *u)
@@ -124,6 +136,8 @@ static int claim_take(struct worker *w, struct xos_call *call, const Xos__Job__C
                       struct xos_error *err)
 {
     struct claim c;
+    if (w->draining)
+        return xos_fail(err, XOS_BUSY, "%s is draining", w->config.node);
     if (claim_fill(&c, m, xos_call_caller(call)->name, err) < 0 || admit_claim(w, m, err) < 0)
         return -1;
     supersede(w, &c, m);

@@ -83,6 +83,26 @@ xkill "$(cat "$work/bob")" 2>"$work/err"
 is "$? $(grep -c 'no live job' "$work/err")" "1 1" "alice cannot end bob's"
 is "$(xps | grep -c "$(cat "$work/bob")")" 0 "nor see it"
 
+# An administrator empties a node; what runs there runs on, also over a restart.
+runs=$(xsub --on n2.inria -- sh -c 'sleep 4; exit 3')
+wait_for 10 sh -c "xps '$runs' | grep -q running"
+xos node drain n2
+is $? 0 "xos node drain"
+state_is() { [ "$(xnodes --json | jq -r '.[] | select(.name=="n2.inria").state')" = "$1" ]; }
+wait_for 10 state_is draining
+ok $? "others see that it drains"
+is "$(xrun -n 3 -- sh -c 'echo $XOS_NODE' | grep -c n2.inria)" 0 "and give it nothing new"
+xos sandbox kill n2.inria && xos sandbox start n2.inria
+xwait "$runs" 2>/dev/null
+is $? 3 "what it had runs to its end"
+wait_for 10 state_is drained
+ok $? "then it is drained, a kill -9 of xosd notwithstanding"
+xos node drain n1.vu 2>"$work/err"
+is "$? $(grep -c 'no rule allows it' "$work/err")" "1 1" "another institution's is not alice's to drain"
+xos node resume n2.inria
+wait_for 10 state_is up
+is "$(xrun --on n2.inria -- echo back)" back "it takes units again"
+
 # A node is lost: what must never run twice runs elsewhere.
 xsub --requeue --on n1.vu --on n2.vu -- sh -c 'while :; do echo "$XOS_NODE" >>"$0"; sleep 0.5; done' \
     "$work/where" >"$work/job"
