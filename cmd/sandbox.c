@@ -93,7 +93,7 @@ static int clear(const struct sandbox *s)
     sandbox_end_all(s);
     if (s->net[0])
         sandbox_net_down(s);
-    return sandbox_rmtree(s->dir) < 0 ? CMD_FAILED : CMD_OK;
+    return sandbox_remove(s) < 0 ? CMD_FAILED : CMD_OK;
 }
 
 static bool lives(const struct sandbox *s)

@@ -71,7 +71,7 @@ const struct sandbox_node *sandbox_node(const struct sandbox *s, const char *nam
 /* Make a directory of the daemons' user, with what leads to it. */
 int sandbox_mkdir(const struct sandbox *s, const char *path, mode_t mode);
 int sandbox_put(const struct sandbox *s, const char *path, mode_t mode, const char *text);
-int sandbox_rmtree(const char *path);
+int sandbox_remove(const struct sandbox *s); /* all of it */
 
 /* sandbox_process.c: what runs */
 

@@ -6,7 +6,8 @@
  *     log/ pid/                   one file per process
  *     INSTITUTION/ca root users   of xos-ca; ca.sock
  *     INSTITUTION/trust policy    what its nodes go by
- *     INSTITUTION/NODE/           xosd.conf cut state run execd spool scratch
+ *     INSTITUTION/NODE/           xosd.conf cut state run execd spool scratch; as root, execd lies
+ *                                 in memory
  *     users/NAME@INSTITUTION/     SSH key, sockets of ssh-agent and xos-agent */
 #include "cmd/sandbox.h"
 #include "cmd/say.h"
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <glob.h>
 #include <jansson.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -22,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -331,10 +334,23 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path) < 0 && errno != ENOENT ? -1 : 0;
 }
 
-int sandbox_rmtree(const char *path)
+/* What is no mount point stays as it is. */
+static void unmount_runs(const struct sandbox *s)
 {
-    if (nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT)
+    sandbox_path pattern;
+    glob_t found;
+    if (geteuid() != 0 || glob(sandbox_at(s, pattern, "*/*/execd"), 0, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        (void)umount2(found.gl_pathv[i], MNT_DETACH | UMOUNT_NOFOLLOW);
+    globfree(&found);
+}
+
+int sandbox_remove(const struct sandbox *s)
+{
+    unmount_runs(s);
+    if (nftw(s->dir, remove_one, 32, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT)
         return 0;
-    cmd_say("%s: %s", path, strerror(errno));
+    cmd_say("%s: %s", s->dir, strerror(errno));
     return -1;
 }
