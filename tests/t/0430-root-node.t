@@ -27,8 +27,6 @@ wait_for() { # wait_for SECONDS COMMAND…
         sleep 0.1
     done
 }
-units_of_root() { ps -eo uid= | awk '$1 >= 1900000000 && $1 < 2000000000' | wc -l; }
-before=$(units_of_root)
 
 xos sandbox up --nodes 1 --net namespaces >"$work/out" 2>&1 || {
     grep -q 'may not make' "$work/out" && skip_all "$(cat "$work/out")"
@@ -69,7 +67,9 @@ EOT
 kept=$(alice xsub --on n1.inria -- sh "$work/secret" "$work")
 wait_for 15 test -e "$work/ready"
 ok $? "alice's job runs"
-pid=$(ps -eo pid=,uid=,args= | awk -v u="$a" '$2 == u && $3 == "sleep" {print $1; exit}')
+pid=$(for p in $(grep -ls "$net-n1.inria" /proc/[0-9]*/cgroup | cut -d/ -f3); do
+    [ "$(cat "/proc/$p/comm")" = sleep ] && echo "$p"
+done | head -n 1)
 unit=$(basename "$(echo "$node"/scratch/"$kept".*)")
 cat >"$work/attack" <<'EOT'
 dir=$1 unit=$2 pid=$3
@@ -117,7 +117,10 @@ xos sandbox down
 is $? 0 "down"
 is "$(find /sys/fs/cgroup -maxdepth 2 -name "$net-*" 2>/dev/null)" "" "no cgroup is left"
 is "$(grep -c "$XOS_SANDBOX" /proc/mounts)" 0 "no mount is left"
-is "$(units_of_root)" "$before" "no process of a unit is left"
+left=$(grep -ls "$net-" /proc/[0-9]*/cgroup | cut -d/ -f3 | while read -r p; do
+    grep -q '^State:.Z' "/proc/$p/status" 2>/dev/null || tr '\0' ' ' <"/proc/$p/cmdline"
+done)
+is "$left" "" "no process of a unit is left"
 [ ! -e "$XOS_SANDBOX" ]
 ok $? "no file is left"
 done_testing
