@@ -269,7 +269,30 @@ out:
     worker_stage_close(&s.w);
 }
 
+/* Were this to fail: a node that is to be switched off gets new work, or what runs on it is ended.
+ */
+static void a_draining_worker_keeps_what_it_has(void **state)
+{
+    (void)state;
+    struct xos_error err = {0};
+    uint64_t clock_ms;
+    XT_TRY(set_up("drain", &err));
+    XT_TRY(run_unit(&err));
+    jobmgr_drain(s.w.stage.jobs, true);
+    XT_TRY(worker_stage_claim(&s.w, "inria-8", 5, true, &err));
+    assert_int_equal(s.w.code, XOS_BUSY);
+    assert_non_null(strstr(s.w.text, "is draining"));
+    XT_TRY(hold(5, false, 0, &err));
+    answer_is(0, &clock_ms); /* renewed as ever */
+    jobmgr_drain(s.w.stage.jobs, false);
+    XT_TRY(worker_stage_claim(&s.w, "inria-8", 5, true, &err));
+    assert_int_equal(s.w.code, XOS_NONE);
+out:
+    worker_stage_close(&s.w);
+}
+
 static const struct xt_test tests[] = {
+    XT_PLAIN(a_draining_worker_keeps_what_it_has),
     XT_PLAIN(a_renewal_counts_from_what_it_quotes),
     XT_PLAIN(a_unit_is_known_until_its_owner_has_its_end),
     XT_PLAIN(an_end_that_nobody_wants_is_not_kept),
