@@ -172,25 +172,29 @@ static void on_stream(void *arg, struct xos_stream *stream, struct xos_slice fir
 static void on_message(void *arg, const char *node, struct xos_slice message)
 {
     struct node *n = arg;
-    discovery_on_message(n->discovery, node, message);
+    if (n->membership)
+        discovery_on_message(n->discovery, node, message);
 }
 
 static void on_down(void *arg, const char *node)
 {
     struct node *n = arg;
-    discovery_on_down(n->discovery, node);
+    if (n->membership)
+        discovery_on_down(n->discovery, node);
 }
 
 static void on_seed(void *arg, size_t seed, const char *node)
 {
     struct node *n = arg;
-    membership_on_seed(n->membership, seed, node);
+    if (n->membership)
+        membership_on_seed(n->membership, seed, node);
 }
 
 static void on_seed_down(void *arg, size_t seed)
 {
     struct node *n = arg;
-    membership_on_seed_down(n->membership, seed);
+    if (n->membership)
+        membership_on_seed_down(n->membership, seed);
 }
 
 static int start_peers(struct node *n, struct xos_error *err)
@@ -259,9 +263,14 @@ static int start_rpc(struct node *n, struct xos_error *err)
     return xos_rpc_serve(n->rpc, verbs, sizeof(verbs) / sizeof(verbs[0]), n, err);
 }
 
+static int start_membership(struct node *n, struct xos_error *err);
+
+/* Who is not among the others yet knows a head by its seeds alone. */
 static const char *own_head(void *arg)
 {
     struct node *n = arg;
+    for (size_t i = 0; n->peers && !n->membership && i < n->config.seed_count; i++)
+        peers_seed(n->peers, i);
     return head_of(n, n->config.institution);
 }
 
@@ -271,6 +280,8 @@ static void on_renewed(void *arg)
     struct xos_error err = {0};
     if (n->peers && peers_identity(n->peers, &err) < 0)
         xos_log_error(XOS_EV_CERT_EXPIRING, &err, "certificate=node");
+    if (!n->membership && start_membership(n, &err) < 0)
+        xos_log_error(XOS_EV_LINK_DOWN, &err, "membership");
 }
 
 static int start_ca(struct node *n, struct xos_error *err)
@@ -337,11 +348,14 @@ static int start_jobs(struct node *n, struct xos_error *err)
     return drain_new(&n->drain, &d, err);
 }
 
+/* What a node says of itself with a certificate that has ended nobody believes: it joins when it
+ * has renewed it. */
 static int start_membership(struct node *n, struct xos_error *err)
 {
     const struct membership_config c = {
         .rpc = n->rpc, .peers = n->peers, .discovery = n->discovery, .config = &n->config};
-    return n->peers ? membership_new(&n->membership, &c, err) : 0;
+    bool ended = n->credential.to_ms < xos_env_real_ms(n->env);
+    return n->peers && !ended ? membership_new(&n->membership, &c, err) : 0;
 }
 
 static void on_local(void *arg, int fd, const struct xos_peer *peer)

@@ -267,6 +267,10 @@ static int on_stream(void *arg, struct xos_bulk_conn *conn, struct xos_stream *s
 static void on_sweep(void *arg)
 {
     struct peers *p = arg;
+    struct xos_error err = {0};
+    bool ended = p->config.identity->to_ms < xos_env_real_ms(p->env);
+    if (ended != p->anonymous && peers_identity(p, &err) < 0)
+        xos_log_error(XOS_EV_CERT_EXPIRING, &err, "certificate=node");
     link_sweep(p, xos_env_mono_ms(p->env), xos_env_real_ms(p->env));
     xos_timer_set(p->sweep, PEERS_SWEEP_MS);
 }
@@ -289,7 +293,9 @@ static int bulk_open(struct peers *p, struct xos_error *err)
                                 .limits.idle_ms = PEERS_IDLE_MS};
     if (xos_bulk_new(&p->bulk, p->config.loop, &c, err) < 0)
         return -1;
-    return xos_bulk_listen(p->bulk, p->config.config->listen, p->config.config->bulk_port, err);
+    if (xos_bulk_listen(p->bulk, p->config.config->listen, p->config.config->bulk_port, err) < 0)
+        return -1;
+    return peers_identity(p, err);
 }
 
 int peers_new(struct peers **out, const struct peers_config *config, struct xos_error *err)
@@ -349,10 +355,21 @@ const char *peers_head(const struct peers *p, const char *institution)
     return NULL;
 }
 
+/* Connections that were made without a certificate are made again with one. */
 int peers_identity(struct peers *p, struct xos_error *err)
 {
-    const struct auth_self *self = &p->config.identity->self;
-    return xos_bulk_identity(p->bulk, self->chain, self->chain_count, self->key, err);
+    const struct credential *id = p->config.identity;
+    bool ended = id->to_ms < xos_env_real_ms(p->env), was = p->anonymous;
+    int rc =
+        ended ? xos_bulk_identity(p->bulk, NULL, 0, NULL, err)
+              : xos_bulk_identity(p->bulk, id->self.chain, id->self.chain_count, id->self.key, err);
+    if (rc < 0)
+        return -1;
+    p->anonymous = ended;
+    for (struct peer *peer = p->table; was && !ended && peer; peer = peer->hh.next)
+        if (peer->conn && peer->up)
+            xos_bulk_close(peer->conn, XOS_NONE, "this node has a certificate again");
+    return 0;
 }
 
 int peers_reload(struct peers *p, struct xos_error *err)

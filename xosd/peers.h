@@ -69,7 +69,7 @@ void peers_release(struct peers *p, const char *node);
 /* A node met so far that is a head of this institution; NULL: none. Borrowed. */
 const char *peers_head(const struct peers *p, const char *institution);
 
-/* The certificate was renewed: it is shown from now on. */
+/* The certificate was renewed, or has ended: it is shown from now on, or not. */
 int peers_identity(struct peers *p, struct xos_error *err);
 
 /* Trust or cut have changed: look at everybody again. */

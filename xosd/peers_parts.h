@@ -64,6 +64,7 @@ struct peers {
     struct xos_bulk *bulk;
     struct xos_overlay *overlay;
     struct xos_cut *cut;
+    bool anonymous; /* its own certificate has ended: it is not shown, and renewal needs none */
     struct xos_dialler dialler;
     struct xos_timer *sweep;
     struct peer *table, *by_key;

@@ -24,6 +24,7 @@ static const struct {
     {"middle", "SOCKET REAL VERB WAY SIGNER", 5, attack_middle},
     {"ca", "SOCKET CASE AS NODE TOKEN", 5, attack_ca},
     {"http", "HOST:PORT PATH", 2, attack_http},
+    {"expire", "CA-STATE NODE-STATE NODE", 3, attack_expire},
 };
 
 static void quiet(enum xos_log_level level, const char *line, void *arg)

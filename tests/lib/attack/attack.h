@@ -62,5 +62,6 @@ int attack_flood(char **argv, struct xos_error *err);
 int attack_middle(char **argv, struct xos_error *err);
 int attack_ca(char **argv, struct xos_error *err);
 int attack_http(char **argv, struct xos_error *err);
+int attack_expire(char **argv, struct xos_error *err);
 
 #endif

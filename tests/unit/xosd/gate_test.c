@@ -17,7 +17,7 @@ static int set_up(struct xos_error *err)
     char dir[128];
     (void)snprintf(dir, sizeof(dir), "%s/gate%u", xt_dir(), ++count);
     bytes = XOS_BUF(XOS_ENVELOPE_BYTES_MAX);
-    vo = (struct vo_fixture){.f = {{0}}};
+    vo = (struct vo_fixture){.root = NULL};
     return gatebed_open(&bed, dir, err);
 }
 
@@ -389,7 +389,6 @@ static void the_right_ones_are_served(void **state)
         {GATEBED_WORKER, "unit.report", NULL, "n2.inria", ""},
         {GATEBED_HEAD, "claim.grant", NULL, "n1.inria", ""},
         {GATEBED_VU_HEAD, "claim.grant", NULL, "n1.vu", ""},
-        {GATEBED_ALICE, "node.hello", NULL, "alice@inria", ""},
     };
     struct xos_error err = {0};
     struct gatebed_ask a;
@@ -507,6 +506,30 @@ static void without_a_signature_there_is_little(void **state)
         /* The name that it claims is nobody's. */
         if (answer.code == XOS_NONE)
             assert_int_equal(bed.caller.kind, XOS_CALLER_LOCAL);
+    }
+out:
+    tear_down();
+}
+
+/* Renewal: a node's certificate has ended, and it signs all the same. */
+static void what_proves_itself_needs_no_signature(void **state)
+{
+    (void)state;
+    static const enum gatebed_who all[] = {GATEBED_WORKER, GATEBED_CAROL, GATEBED_STRANGER};
+    struct xos_error err = {0};
+    struct gatebed_ask a;
+    struct gatebed_answer answer;
+    XT_TRY(set_up(&err));
+    bed.clock.real_ms += 2 * AUTH_DAY_MS;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        gatebed_ask_init(&a, &bed, all[i], "ca.login");
+        XT_TRY(send_ask(&a, NULL, &answer, &err));
+        assert_int_equal(answer.code, XOS_NONE);
+        assert_int_equal(bed.caller.kind, XOS_CALLER_LOCAL);
+        assert_string_equal(bed.caller.name, ""); /* nobody, whatever it says */
+        gatebed_ask_init(&a, &bed, all[i], "unit.report");
+        XT_TRY(send_ask(&a, NULL, &answer, &err));
+        assert_true(answer.code == XOS_EXPIRED || answer.code == XOS_DENIED);
     }
 out:
     tear_down();
@@ -645,6 +668,7 @@ static const struct xt_test tests[] = {
     XT_PLAIN(what_was_recorded_is_not_served_again),
     XT_PLAIN(no_bit_may_be_changed),
     XT_PLAIN(without_a_signature_there_is_little),
+    XT_PLAIN(what_proves_itself_needs_no_signature),
     XT(a_wish_is_held_against_the_policy),
     XT(a_node_that_stands_alone_serves_one_user),
     XT_PLAIN(a_policy_that_is_wrong_changes_nothing),
