@@ -16,6 +16,8 @@
 
 #define NO_LOGIN "not logged in: run xos login"
 #define READ_BYTES 4096
+#define AGAIN_FIRST_MS 5 /* an agent with all its hands full is asked again, later and later */
+#define AGAIN_MS_MAX 200
 
 struct agent_link {
     struct xos_env *env;
@@ -23,11 +25,19 @@ struct agent_link {
     struct xos_frame_reader reader;
 };
 
+static void hang_up(struct agent_link *l)
+{
+    xos_env_close(l->env, l->fd);
+    xos_frame_reader_free(&l->reader);
+    xos_frame_reader_init(&l->reader, AGENT_LINK_FRAME_BYTES_MAX);
+    l->fd = -1;
+}
+
 void agent_link_free(struct agent_link *l)
 {
     if (!l)
         return;
-    xos_env_close(l->env, l->fd);
+    hang_up(l);
     xos_frame_reader_free(&l->reader);
     xos_free(l);
 }
@@ -169,16 +179,38 @@ static int read_answer(struct xos_slice payload, const ProtobufCMessageDescripto
     return rc;
 }
 
+static int talk(struct agent_link *l, const char *verb, const ProtobufCMessage *body,
+                struct xos_slice *payload, uint64_t until_ms, struct xos_error *err)
+{
+    if (l->fd < 0 && connect_agent(l, err) < 0)
+        return -1;
+    if (send_request(l, verb, body, until_ms, err) < 0)
+        return -1;
+    return receive(l, payload, until_ms, err);
+}
+
+/* A connection for each question: hundreds of commands may wait for their jobs at once, and an
+ * agent has room for few. One that closes without an answer had none left. */
 int agent_link_call(struct agent_link *l, const char *verb, const ProtobufCMessage *body,
                     const ProtobufCMessageDescriptor *type, void **answer, uint64_t ms_max,
                     struct xos_error *err)
 {
     const uint64_t until = xos_env_mono_ms(l->env) + ms_max;
     struct xos_slice payload;
+    struct xos_error why = {.code = XOS_NONE};
+    int rc, again_ms = AGAIN_FIRST_MS;
     assert(ms_max <= INT32_MAX);
-    if (send_request(l, verb, body, until, err) < 0 || receive(l, &payload, until, err) < 0)
-        return -1;
-    return read_answer(payload, type, answer, err);
+    while ((rc = talk(l, verb, body, &payload, until, &why)) < 0 && why.code == XOS_UNAVAILABLE &&
+           xos_env_mono_ms(l->env) + (uint64_t)again_ms < until) {
+        hang_up(l);
+        (void)poll(NULL, 0, again_ms);
+        again_ms = 2 * again_ms < AGAIN_MS_MAX ? 2 * again_ms : AGAIN_MS_MAX;
+        why = (struct xos_error){.code = XOS_NONE};
+    }
+    rc =
+        rc == 0 ? read_answer(payload, type, answer, err) : xos_fail(err, why.code, "%s", why.text);
+    hang_up(l);
+    return rc;
 }
 
 /* The questions of commands */

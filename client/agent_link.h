@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* agent_link.h - the commands' side of xos-agent: what it is asked to sign, and who is logged in.
  *
- * Blocking, each call with a deadline; one thing at a time. After a call that failed with XOS_IO,
- * XOS_TIMEOUT, XOS_PROTOCOL or XOS_UNAVAILABLE the link is of no more use. */
+ * Blocking, each call with a deadline; one thing at a time, each over a connection of its own. */
 #ifndef XOS_CLIENT_AGENT_LINK_H
 #define XOS_CLIENT_AGENT_LINK_H
 

@@ -237,7 +237,7 @@ static void a_killed_agent_leaves_nothing_but_its_socket(void **state)
     XT_TRY(open_world(&w, &err));
     XT_TRY(agentproc_login(w.link, &w.home, "alice", AUTH_HOUR_MS, &err));
     agentproc_stop(&w.agent, SIGKILL);
-    XT_REFUSED(sign_one(&w, w.link, &err), XOS_UNAVAILABLE);
+    XT_REFUSED(sign_one(&w, w.link, &err), XOS_NO_LOGIN);
     struct stat st;
     assert_int_equal(lstat(w.agent.socket, &st), 0);
     assert_true(S_ISSOCK(st.st_mode));
