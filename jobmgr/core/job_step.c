@@ -187,8 +187,10 @@ static void give_up(struct job *j, struct job_actions *a, const char *reason, in
 {
     struct unit_exit never = {.how = UNIT_END_NODE_LOST, .ended_ms = now_ms};
     for (uint32_t i = 0; i < j->shape.units; i++)
-        if (unit_unplaced(&j->units[i]))
+        if (unit_unplaced(&j->units[i])) {
+            j->units[i].node[0] = '\0'; /* one that was asked and refused is not where it was */
             end_unit(j, a, i, &never, reason, now_ms);
+        }
     finish(j, a, now_ms);
 }
 

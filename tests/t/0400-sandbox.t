@@ -92,6 +92,8 @@ state_is() { [ "$(xnodes --json | jq -r '.[] | select(.name=="n2.inria").state')
 wait_for 10 state_is draining
 ok $? "others see that it drains"
 is "$(xrun -n 3 -- sh -c 'echo $XOS_NODE' | grep -c n2.inria)" 0 "and give it nothing new"
+xrun --no-wait --on n2.inria -- true 2>"$work/err"
+is "$? $(grep -c node-lost "$work/err")" "125 0" "who will not wait is told so, and not that something was lost"
 xos sandbox kill n2.inria && xos sandbox start n2.inria
 xwait "$runs" 2>/dev/null
 is $? 3 "what it had runs to its end"
