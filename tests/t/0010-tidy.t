@@ -55,6 +55,7 @@ my @planted = (
     [ 'discovery/lease.c', "$spdx\n#include \"xfs-fuse/xfs.h\"\n", 0644, 2, 'below or beside' ],
     [ 'xfs-fuse/lease.c', "$spdx\n#include \"jobmgr/jobmgr.h\"\n", 0644, 2, 'below or beside' ],
     [ 'jobmgr/service/lease.c', "$spdx\n#include \"vo-auth/core/chain.h\"\n", 0644, 2, 'include its face' ],
+    [ 'jobmgr/exec/lease.c', "$spdx\n#include \"vo-auth/core/grant.h\"\n", 0644, 2, 'include its face' ],
     [ 'xosd/lease.c', "$spdx\n#include \"jobmgr/core/job.h\"\n", 0644, 2, 'include its face' ],
     [ 'client/lease.c', "$spdx\n#include \"jobmgr/jobmgr.h\"\n", 0644, 2, 'below or beside' ],
     [ 'cmd/lease.c', "$spdx\n#include \"libxos/base/buf.h\"\n", 0644, 2, 'below or beside' ],
@@ -127,7 +128,7 @@ my @allowed = (
     [ 'jobmgr/service/lease.c', "$spdx\n#include \"discovery/discovery.pb-c.h\"\n#include \"vo-auth/auth.h\"\n" ],
     [ 'client/lease.c', "$spdx\n#include \"jobmgr/jobmgr.pb-c.h\"\n#include \"libxos/net/local.h\"\n" ],
     [ 'cmd/lease.c', "$spdx\n#include \"cmd/table.h\"\n#include <stdio.h>\n#include <xos.h>\n" ],
-    [ 'jobmgr/exec/execd_authorise.c', "$spdx\n#include \"vo-auth/core/grant.h\"\n" ],
+    [ 'jobmgr/judge/judge_lease.c', body('int pid = (int)fork();') ],
     [ 'jobmgr/core/lease_step.c', "$spdx\nint x;\n" ],
 );
 for my $row (@allowed) {
