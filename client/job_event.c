@@ -22,6 +22,7 @@ static void exit_take(struct xos_job_event *ev, const Xos__Job__ExitPb *m)
     ev->end = (int)m->how;
     ev->value = m->value;
     ev->error = (int)m->error;
+    ev->in_files = m->stage == CLIENT_STAGE_FILES;
     ev->in_directory = m->stage == CLIENT_STAGE_DIRECTORY;
     ev->in_command = m->stage == CLIENT_STAGE_EXEC;
     ev->started_ms = m->started_ms;

@@ -10,8 +10,9 @@
 
 /* Numbers of the stages of a start (jobmgr/exec/shim_wire.h) that a program can do something about;
  * a test holds them against it. */
-#define CLIENT_STAGE_DIRECTORY 16
-#define CLIENT_STAGE_EXEC 17
+#define CLIENT_STAGE_FILES 16
+#define CLIENT_STAGE_DIRECTORY 17
+#define CLIENT_STAGE_EXEC 18
 
 struct client_job_event {
     struct xos_job_event event; /* its texts point to those below */

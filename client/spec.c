@@ -105,6 +105,7 @@ static void fields_put(Xos__Job__SpecPb *m, const struct xos_job_spec *s)
     m->stdin_closed = s->stdin_closed;
     m->stdin_each = s->stdin_each;
     m->no_wait = s->no_wait;
+    m->script = s->script;
 }
 
 int client_spec_pack(const struct xos_job_spec *s, const char *home, struct xos_buf *out,

@@ -175,6 +175,7 @@ struct xos_job_spec {
     bool stdin_each;   /* every unit has one, not unit 0 alone */
     const struct xos_job_file *files;
     size_t file_count;
+    bool script; /* argv[0] is the name of one of the files: run that */
 };
 
 /* One unit, one CPU, 256 MiB, 10 s of grace. */
@@ -211,7 +212,7 @@ enum xos_unit_end {
     XOS_END_PREEMPTED = 6,
     XOS_END_NODE_LOST = 7,
     XOS_END_SHIM_LOST = 8,
-    XOS_END_START_FAILED = 9, /* error: errno; in_directory, in_command: which step */
+    XOS_END_START_FAILED = 9, /* error: errno; in_files, in_directory, in_command: where */
 };
 
 #define XOS_ALL_UNITS UINT32_MAX
@@ -229,7 +230,8 @@ struct xos_job_event {
     int end; /* enum xos_unit_end */
     int value;
     int error;
-    bool in_directory; /* a start failed at entering the working directory */
+    bool in_files;     /* a start failed at putting the files into scratch */
+    bool in_directory; /* … at entering the working directory */
     bool in_command;   /* … or at executing the command */
     uint64_t started_ms, ended_ms, cpu_ms, memory_peak_bytes;
     uint64_t out_bytes, err_bytes, dropped_bytes;

@@ -298,11 +298,14 @@ const struct cmd_options run_options_table = {
 const struct cmd_options run_options_batch_table = {
     .command = true,
     .table = batch_table,
-    .usage = "[--] COMMAND [ARG...]",
-    .summary = "Submit a job, print its id, and go: it runs on when nobody watches.\v"
-               "It has no standard input. xps lists it, xattach shows what it writes, and xwait "
-               "waits for it. Exit status: 0 when it was accepted, 1 when it was not, 2 for a "
-               "wrong option or expression.",
+    .usage = "SCRIPT [ARG...]\n-- COMMAND [ARG...]",
+    .summary =
+        "Submit a job, print its id, and go: it runs on when nobody watches.\v"
+        "The script is sent along; lines \"#XOS OPTION...\" at its top are options that the "
+        "command line may overrule. Behind -- stands a command that the nodes have.\n\n"
+        "The job has no standard input. xps lists it, xattach shows what it writes, and xwait "
+        "waits for it. Exit status: 0 when it was accepted, 1 when it was not, 2 for a "
+        "wrong option or expression.",
     .take = take,
 };
 
@@ -347,13 +350,11 @@ static void check(const struct run_options *o)
     exit(CMD_USAGE);
 }
 
-static void parse(const struct cmd_options *options, struct run_options *o, int argc, char **argv)
+void run_options_finish(struct run_options *o, char **words, int count)
 {
-    *o = (struct run_options){.spec = XOS_JOB_SPEC};
-    int first = cmd_options_parse(options, argc, argv, o);
     struct xos_job_spec *s = &o->spec;
-    s->argv = (const char *const *)(argv + first);
-    s->argc = (size_t)(argc - first);
+    s->argv = (const char *const *)words;
+    s->argc = (size_t)count;
     check(o);
     env_fill(o);
     s->env = o->env;
@@ -369,12 +370,9 @@ static void parse(const struct cmd_options *options, struct run_options *o, int 
 
 void run_options_parse(struct run_options *o, int argc, char **argv)
 {
-    parse(&run_options_table, o, argc, argv);
-}
-
-void run_options_parse_batch(struct run_options *o, int argc, char **argv)
-{
-    parse(&run_options_batch_table, o, argc, argv);
+    *o = (struct run_options){.spec = XOS_JOB_SPEC};
+    int first = cmd_options_parse(&run_options_table, argc, argv, o);
+    run_options_finish(o, argv + first, argc - first);
 }
 
 void run_options_free(struct run_options *o)

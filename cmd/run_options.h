@@ -30,7 +30,8 @@ extern const struct cmd_options run_options_batch_table; /* without streams and 
 
 /* Fills in *o from argv. Ends the command with 2 for what is wrong. */
 void run_options_parse(struct run_options *o, int argc, char **argv);
-void run_options_parse_batch(struct run_options *o, int argc, char **argv);
+/* Its second half, when the options have been taken one by one: the command's words. */
+void run_options_finish(struct run_options *o, char **words, int count);
 void run_options_free(struct run_options *o);
 
 #endif

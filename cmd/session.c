@@ -165,6 +165,9 @@ static void start_failed(const struct session *s, const struct xos_job_event *ev
     else if (ev->in_command)
         cmd_say("%s: cannot be executed on %s: %s", s->config.command, ev->node,
                 strerror(ev->error));
+    else if (ev->in_files)
+        cmd_say("--in: the files could not be put into scratch on %s: %s", ev->node,
+                strerror(ev->error));
     else if (ev->in_directory)
         cmd_say("--cwd: no such directory for the job on %s: %s", ev->node, strerror(ev->error));
     else

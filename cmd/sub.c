@@ -1,11 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
-/* sub.c - xsub: submit a job, print its id, and go. The job keeps its output where it ran. */
+/* sub.c - xsub: submit a job, print its id, and go. The job keeps its output where it ran.
+ *
+ * The first word is a script, which is sent, and whose own options (#XOS) count where the command
+ * line has none; behind -- it is a command on the nodes. */
 #include "cmd/commands.h"
 #include "cmd/run_options.h"
 #include "cmd/say.h"
+#include "cmd/script.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <xos.h>
+
+/* From words and a script to a specification */
+
+static int take_nothing(void *arg, int key, const char *value)
+{
+    (void)arg;
+    (void)key;
+    (void)value;
+    return 0;
+}
+
+/* Errors name the line, as a compiler's do. */
+static void script_parse(struct run_options *o, const char *path, const char *text)
+{
+    const char *command = cmd_name();
+    char *words[SCRIPT_WORDS_MAX + 1] = {(char *)(uintptr_t) ""};
+    size_t at = 0;
+    unsigned line = 0;
+    int n;
+    while ((n = script_options(text, &at, &line, words + 1)) != 0) {
+        char *where = cmd_textf("%s: %s:%u", command, path, line);
+        cmd_set_name(where);
+        if (n < 0)
+            cmd_say("a quote is not closed, or more than %d words", SCRIPT_WORDS_MAX);
+        else if (cmd_options_parse(&run_options_batch_table, n + 1, words, o) <= n)
+            cmd_say("only options stand behind #XOS: they begin with -");
+        else
+            n = 0;
+        if (n)
+            exit(CMD_USAGE);
+        cmd_set_name(command);
+        free(where);
+    }
+}
+
+static void script_add(struct run_options *o, const struct script *s)
+{
+    if (o->file_count >= RUN_FILES_MAX || o->file_bytes + s->bytes > RUN_FILES_BYTES_MAX) {
+        cmd_say("the script and its files are more than %d, or than %zu KiB: put them on a volume",
+                RUN_FILES_MAX, RUN_FILES_BYTES_MAX >> 10);
+        exit(CMD_USAGE);
+    }
+    o->files[o->file_count++] =
+        (struct xos_job_file){.name = s->name, .mode = 0700, .data = s->text, .bytes = s->bytes};
+    o->spec.script = true;
+}
+
+static void parse(struct run_options *o, int argc, char **argv)
+{
+    struct cmd_options look = run_options_batch_table;
+    struct script script = {.text = NULL};
+    look.take = take_nothing;
+    int first = cmd_options_parse(&look, argc, argv, NULL);
+    *o = (struct run_options){.spec = XOS_JOB_SPEC};
+    if (first < argc && strcmp(argv[first - 1], "--") != 0) {
+        script_open(&script, argv[first]);
+        script_parse(o, argv[first], script.text);
+    }
+    (void)cmd_options_parse(&run_options_batch_table, argc, argv, o);
+    if (script.text) {
+        script_add(o, &script);
+        argv[first] = (char *)(uintptr_t)script.name;
+        if (!o->spec.name)
+            o->spec.name = script.name;
+    }
+    o->spec.keep = o->spec.stdin_closed = true;
+    run_options_finish(o, argv + first, argc - first);
+}
+
+/* Submitting */
 
 struct submission {
     bool over;
@@ -54,8 +130,7 @@ static int submit(struct xos_client *client, const struct xos_job_spec *spec)
 int cmd_sub(int argc, char **argv)
 {
     struct run_options o;
-    run_options_parse_batch(&o, argc, argv);
-    o.spec.keep = o.spec.stdin_closed = true;
+    parse(&o, argc, argv);
     struct xos_client *client = cmd_connect(o.vo);
     int status = submit(client, &o.spec);
     xos_client_free(client);

@@ -272,6 +272,10 @@ int discovery_reach_of(const struct discovery *d, const char *node, struct disco
                        struct xos_error *err)
 {
     struct member m;
+    if (d->config.reach.count && strcmp(node, d->config.node) == 0) {
+        *out = d->config.reach;
+        return 0;
+    }
     if (!d->members || !members_find(d->members, node, &m) || m.body->reach.count == 0)
         return xos_fail(err, XOS_NOT_FOUND, "node %s is not known here", node);
     *out = m.body->reach;

@@ -85,6 +85,14 @@ static int candidates(void *arg, const struct job_spec *spec, struct place_layou
     return 0;
 }
 
+static void address(void *arg, const char *node, char out[HEAD_ADDRESS_BYTES])
+{
+    const struct jobmgr *j = arg;
+    struct discovery_reach reach;
+    if (discovery_reach_of(j->config.discovery, node, &reach, NULL) == 0)
+        (void)snprintf(out, HEAD_ADDRESS_BYTES, "%s", reach.at[0].host);
+}
+
 static bool settled(void *arg)
 {
     const struct jobmgr *j = arg;
@@ -183,6 +191,7 @@ static int start_head(struct jobmgr *j, struct xos_error *err)
         .node = c->node,
         .institution = c->institution,
         .candidates = candidates,
+        .address = address,
         .settled = settled,
         .check = check_spec,
         .arg = j,

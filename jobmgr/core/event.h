@@ -90,7 +90,7 @@ struct job_event {
 const char *job_event_name(enum job_event_kind kind);
 const char *unit_end_name(enum unit_end how);
 
-#define UNIT_STAGE_EXEC 17 /* unit_exit.stage: executing the command itself */
+#define UNIT_STAGE_EXEC 18 /* unit_exit.stage: executing the command itself */
 
 /* What a shell would say: the exit status, 128+signal; 127 and 126 when the command is not there or
  * cannot be executed; 125 when XOS could not start the unit, or lost it. */

@@ -78,8 +78,21 @@ static int file_take(struct spec_file *out, const Xos__Job__FilePb *from, struct
     out->name = name;
     if (!name[0] || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return xos_fail(err, XOS_INVALID, "\"%s\" is not the name of a file in scratch", name);
+    if (strncmp(name, ".xos-", 5) == 0)
+        return xos_fail(err, XOS_INVALID, "\"%s\": names in .xos- are kept for XOS", name);
     out->mode = from->mode & 0777;
     out->data = xos_pb_slice(from->data);
+    return 0;
+}
+
+static int file_twice(const struct job_spec *s, size_t i, struct xos_error *err)
+{
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(s->files[k].name, s->files[i].name) == 0)
+            return xos_fail(err, XOS_INVALID,
+                            "two files are called %s in scratch: give one of "
+                            "them another name, --in FILE:NAME",
+                            s->files[i].name);
     return 0;
 }
 
@@ -92,7 +105,7 @@ static int files_take(struct job_spec *s, const Xos__Job__SpecPb *m, struct xos_
         return xos_fail(err, XOS_NOMEM, "files");
     s->file_count = m->n_in;
     for (size_t i = 0; i < m->n_in; i++)
-        if (file_take(&s->files[i], m->in[i], err) < 0)
+        if (file_take(&s->files[i], m->in[i], err) < 0 || file_twice(s, i, err) < 0)
             return -1;
     return 0;
 }
@@ -154,6 +167,14 @@ static int check_env(const struct job_spec *s, struct xos_error *err)
     return 0;
 }
 
+static int check_script(const struct job_spec *s, struct xos_error *err)
+{
+    bool found = !s->script;
+    for (size_t i = 0; i < s->file_count && !found; i++)
+        found = strcmp(s->files[i].name, s->argv[0]) == 0;
+    return found ? 0 : xos_fail(err, XOS_INVALID, "the script %.60s was not sent", s->argv[0]);
+}
+
 static void numbers_take(struct job_spec *s, const Xos__Job__SpecPb *m)
 {
     s->units = m->units;
@@ -171,7 +192,7 @@ static void numbers_take(struct job_spec *s, const Xos__Job__SpecPb *m)
     s->stdin_each = m->stdin_each != 0;
     s->no_wait = m->no_wait != 0;
     s->grace_ms = m->grace_ms;
-    s->script = xos_pb_slice(m->script);
+    s->script = m->script != 0;
 }
 
 int spec_decode(struct job_spec **out, struct xos_slice bytes, struct xos_error *err)
@@ -182,11 +203,13 @@ int spec_decode(struct job_spec **out, struct xos_slice bytes, struct xos_error 
     Xos__Job__SpecPb *m =
         xos_pb_unpack(&xos__job__spec_pb__descriptor, bytes, SPEC_BYTES_MAX, XOS_PB_STRICT, err);
     s->message = m;
-    if (!m || check_bounds(m, err) < 0 || texts_take(s, m, err) < 0 || check_env(s, err) < 0) {
+    if (m)
+        numbers_take(s, m);
+    if (!m || check_bounds(m, err) < 0 || texts_take(s, m, err) < 0 || check_env(s, err) < 0 ||
+        check_script(s, err) < 0) {
         spec_free(s);
         return xos_wrap(err, "specification");
     }
-    numbers_take(s, m);
     *out = s;
     return 0;
 }

@@ -44,8 +44,8 @@ struct job_spec {
     bool pty;
     uint16_t rows, columns;
     bool fenced, fail_fast, keep, stdin_closed, stdin_each, no_wait;
+    bool script; /* argv[0] is one of the files */
     uint64_t grace_ms;
-    struct xos_slice script; /* points into message */
     struct spec_file *files;
     size_t file_count;
     void *message;

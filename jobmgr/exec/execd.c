@@ -25,7 +25,7 @@ struct packet {
         struct execd_request request;
         uint8_t bytes[EXECD_MESSAGE_BYTES_MAX + 1];
     } in;
-    int proof; /* that came with it; -1: none */
+    int papers; /* that came with it; -1: none */
     struct execd_answer answer;
     struct execd_entry entries[EXECD_LIST_MAX];
 };
@@ -167,7 +167,7 @@ static int do_probe(struct execd *e, struct packet *p, struct xos_error *err)
 
 static int do_start(struct execd *e, struct packet *p, struct xos_error *err)
 {
-    return execd_start(e, &p->in.request, p->proof, &p->answer, err);
+    return execd_start(e, &p->in.request, p->papers, &p->answer, err);
 }
 
 static int do_kill(struct execd *e, struct packet *p, struct xos_error *err)
@@ -236,14 +236,14 @@ static void take_client(struct execd *e, struct pollfd *clients)
 /* One packet, one answer. A client that does not take its answer is dropped. */
 static int serve_client(struct execd *e, int fd, struct packet *p)
 {
-    ssize_t n = sys_recv_fd(fd, p->in.bytes, sizeof(p->in.bytes), &p->proof, MSG_DONTWAIT);
+    ssize_t n = sys_recv_fd(fd, p->in.bytes, sizeof(p->in.bytes), &p->papers, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (n <= 0)
         return -1;
     serve(e, p, (size_t)n);
-    if (p->proof >= 0)
-        close(p->proof);
+    if (p->papers >= 0)
+        close(p->papers);
     return send(fd, &p->answer, p->answer.bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 

@@ -56,7 +56,7 @@ int execd_run(struct execd *e, struct execd_signals *signals, struct xos_error *
 
 /* execd_start.c: START, with the descriptor that came with it, borrowed. The answer's uid and
  * shim_pid are set. */
-int execd_start(struct execd *e, const struct execd_request *r, int proof, struct execd_answer *a,
+int execd_start(struct execd *e, const struct execd_request *r, int papers, struct execd_answer *a,
                 struct xos_error *err);
 
 /* execd_end.c */

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-int execd_authorise(void *arg, const struct execd_request *request, int proof,
+int execd_authorise(void *arg, const struct execd_request *request, int papers,
                     struct execd_identity *out, struct xos_error *err)
 {
     (void)arg;
-    (void)proof;
+    (void)papers;
     if (geteuid() == 0)
         return xos_fail(err, XOS_DENIED, "%s: as root nothing is started without a judge",
                         request->unit);

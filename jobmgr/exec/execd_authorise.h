@@ -13,14 +13,14 @@ struct execd_identity {
     char user[IDMAP_NAME_BYTES];
 };
 
-/* Judge a checked START request by what came with it: `proof` is a descriptor, -1 when none came.
+/* Judge a checked START request by what came with it: `papers` is a descriptor, -1 when none came.
  * Returns 0 and *out, or -1: XOS_DENIED, XOS_EXPIRED … with the reason. */
-typedef int (*execd_authorise_f)(void *arg, const struct execd_request *request, int proof,
+typedef int (*execd_authorise_f)(void *arg, const struct execd_request *request, int papers,
                                  struct execd_identity *out, struct xos_error *err);
 
 /* The rule without root: the one user's own units, as that user; whoever may connect is that user.
  * As root it allows nothing: there the judge is asked (jobmgr/judge/judge.h). */
-int execd_authorise(void *arg, const struct execd_request *request, int proof,
+int execd_authorise(void *arg, const struct execd_request *request, int papers,
                     struct execd_identity *out, struct xos_error *err);
 
 #endif

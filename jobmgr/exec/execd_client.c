@@ -42,21 +42,21 @@ int execd_client_connect(const char *path, struct xos_error *err)
     return fd;
 }
 
-int execd_client_send(int fd, const void *packet, int proof, struct xos_error *err)
+int execd_client_send(int fd, const void *packet, int papers, struct xos_error *err)
 {
     const struct execd_request *r = packet;
-    if (sys_send_fd(fd, packet, r->bytes, proof, MSG_NOSIGNAL) != (ssize_t)r->bytes)
+    if (sys_send_fd(fd, packet, r->bytes, papers, MSG_NOSIGNAL) != (ssize_t)r->bytes)
         return xos_fail_errno(err, "xos-execd");
     return 0;
 }
 
-int execd_client_proof(const void *bytes, size_t len, struct xos_error *err)
+int execd_client_papers(const void *bytes, size_t len, struct xos_error *err)
 {
-    int fd = memfd_create("xos-proof", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = memfd_create("xos-papers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd >= 0 && sys_write_all(fd, bytes, len) == 0 &&
         fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0)
         return fd;
-    (void)xos_fail_errno(err, "proof");
+    (void)xos_fail_errno(err, "papers of a start");
     if (fd >= 0)
         close(fd);
     return -1;

@@ -10,11 +10,12 @@
  * request. */
 int execd_client_connect(const char *path, struct xos_error *err);
 
-/* Send a finished request packet; a START with its proof (borrowed), -1: none. */
-int execd_client_send(int fd, const void *packet, int proof, struct xos_error *err);
+/* Send a finished request packet; a START with its papers (borrowed), -1: none. */
+int execd_client_send(int fd, const void *packet, int papers, struct xos_error *err);
 
-/* A sealed memory file of these bytes, for a START: the caller closes it. */
-int execd_client_proof(const void *bytes, size_t len, struct xos_error *err);
+/* A sealed memory file of these bytes (a bundle, and the proof behind it), for a START: the caller
+ * closes it. */
+int execd_client_papers(const void *bytes, size_t len, struct xos_error *err);
 
 /* Receive and check one answer with its entries (room for EXECD_LIST_MAX, or NULL). An answer with
  * a code becomes that error. */

@@ -26,7 +26,7 @@
 struct starting {
     struct execd *e;
     const struct execd_request *r;
-    int proof;
+    int papers;
     struct execd_identity who;
     uid_t uid;
     gid_t gid;
@@ -40,7 +40,7 @@ struct starting {
 static int step_authorise(struct starting *s, struct xos_error *err)
 {
     const struct execd_conf *c = s->e->conf;
-    return c->authorise(c->authorise_arg, s->r, s->proof, &s->who, err);
+    return c->authorise(c->authorise_arg, s->r, s->papers, &s->who, err);
 }
 
 /* Never twice: a unit that has left anything behind must be removed first. */
@@ -261,6 +261,17 @@ static int step_order(struct starting *s, struct xos_error *err)
     return rc;
 }
 
+/* The descriptor is handed on; what is in it, only the unit's own process reads. */
+static int step_files(struct starting *s, struct xos_error *err)
+{
+    if (!(s->r->flags & EXECD_FILES))
+        return 0;
+    if (s->papers < 0)
+        return xos_fail(err, XOS_PROTOCOL, "START: its files did not come with it");
+    s->fds[SHIM_FD_FILES] = fcntl(s->papers, F_DUPFD_CLOEXEC, 0);
+    return s->fds[SHIM_FD_FILES] < 0 ? xos_fail_errno(err, "files of %s", s->r->unit) : 0;
+}
+
 static int step_shim(struct starting *s, struct xos_error *err)
 {
     char path[PATH_MAX];
@@ -291,14 +302,14 @@ static void undo(struct starting *s)
         (void)ledger_remove(e->ledger, s->r->unit, NULL);
 }
 
-int execd_start(struct execd *e, const struct execd_request *r, int proof, struct execd_answer *a,
+int execd_start(struct execd *e, const struct execd_request *r, int papers, struct execd_answer *a,
                 struct xos_error *err)
 {
     static int (*const steps[])(struct starting *, struct xos_error *) = {
         step_authorise, step_new,     step_identity, step_ledger, step_cgroups, step_directory,
-        step_spool,     step_scratch, step_socket,   step_order,  step_shim,
+        step_spool,     step_scratch, step_socket,   step_files,  step_order,   step_shim,
     };
-    struct starting s = {.e = e, .r = r, .proof = proof};
+    struct starting s = {.e = e, .r = r, .papers = papers};
     int rc = 0;
     for (int i = 0; i < SHIM_FD_END; i++)
         s.fds[i] = -1;

@@ -20,7 +20,7 @@ static const struct wire_blob_rule empty_rules[EXECD_BLOBS] = {
     [EXECD_CWD] = {"cwd", 0, 0, 0},
 };
 
-#define START_FLAGS (EXECD_FENCED | EXECD_PTY | EXECD_STDIN | EXECD_CPU_QUOTA)
+#define START_FLAGS (EXECD_FENCED | EXECD_PTY | EXECD_STDIN | EXECD_CPU_QUOTA | EXECD_FILES)
 
 static const struct verb_row {
     const char *name;

@@ -2,8 +2,8 @@
 /* execd_wire.h - what xosd may ask of xos-execd: one fixed binary format.
  *
  * One packet of a SOCK_SEQPACKET Unix socket is one request, and one packet answers it (LIST: one
- * packet per page). With a START comes a descriptor (SCM_RIGHTS): a sealed memory file that has the
- * proof of the right to it, which xos-execd hands on and does not read. The head is the same for
+ * packet per page). With a START comes a descriptor (SCM_RIGHTS): a sealed memory file, its papers
+ * (bundle.h), which xos-execd hands on and does not read. The head is the same for
  * every verb; a field that the verb does not use must be zero, so that nothing passes unseen.
  * Numbers are in host byte order: the packet never leaves the machine. Pure. */
 #ifndef XOS_EXEC_EXECD_WIRE_H
@@ -37,6 +37,7 @@ enum execd_flag {
     EXECD_CPU_QUOTA = 8,   /* START: cpu_milli is a hard bound, not a share */
     EXECD_FORCE = 16,      /* KILL: the shim too, if it lives */
     EXECD_KEEP_SPOOL = 32, /* REMOVE: leave the output; a later REMOVE takes it */
+    EXECD_FILES = 64,      /* START: its papers begin with files for scratch */
 };
 
 enum execd_blob { EXECD_ARGV, EXECD_ENVP, EXECD_CWD, EXECD_BLOBS };

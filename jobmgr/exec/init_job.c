@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jobmgr/exec/init_job.h"
 
+#include "jobmgr/exec/bundle.h"
 #include "jobmgr/exec/execsys.h"
+#include "jobmgr/exec/init_report.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -115,14 +117,26 @@ static int job_descriptors(const struct order *o)
     return (int)syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
+static const char *scratch_of(const struct order *o)
+{
+    return o->flags & ORDER_NAMESPACES ? "/xos/scratch"
+                                       : wire_blob_text(o, &o->blobs[ORDER_SCRATCH]);
+}
+
+static int job_files(const struct order *o)
+{
+    const char *scratch = scratch_of(o);
+    if (!(o->fds & SHIM_FD_BIT(SHIM_FD_FILES)) || !scratch)
+        return 0;
+    int dir = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return dir < 0 ? -1 : bundle_unpack(INIT_FD_FILES, dir);
+}
+
 static int job_directory(const struct order *o)
 {
     const char *cwd = wire_blob_text(o, &o->blobs[ORDER_CWD]);
-    if (!cwd && o->flags & ORDER_NAMESPACES)
-        cwd = "/xos/scratch";
-    if (!cwd)
-        cwd = wire_blob_text(o, &o->blobs[ORDER_SCRATCH]);
-    return cwd ? chdir(cwd) : 0;
+    const char *to = cwd ? cwd : scratch_of(o);
+    return to ? chdir(to) : 0;
 }
 
 /* Search PATH as execvp does, but of the job's environment, not of ours. */
@@ -175,9 +189,9 @@ static __attribute__((noreturn)) void job_child(const struct order *o, int failu
         enum exec_stage stage;
         int (*run)(const struct order *o);
     } steps[] = {
-        {STAGE_TERMINAL, job_terminal},   {STAGE_TERMINAL, job_signals},
-        {STAGE_DIRECTORY, job_directory}, {STAGE_TERMINAL, job_descriptors},
-        {STAGE_EXEC, job_exec},
+        {STAGE_TERMINAL, job_terminal},    {STAGE_TERMINAL, job_signals},
+        {STAGE_FILES, job_files},          {STAGE_DIRECTORY, job_directory},
+        {STAGE_TERMINAL, job_descriptors}, {STAGE_EXEC, job_exec},
     };
     struct init_failure why = {0};
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)

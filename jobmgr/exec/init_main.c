@@ -187,6 +187,8 @@ int main(void)
     struct init_report started = {.kind = INIT_STARTED, .value = job};
     (void)init_report_send(INIT_FD_START, &started, pidfd);
     close(INIT_FD_START);
+    if (o->fds & SHIM_FD_BIT(SHIM_FD_FILES))
+        close(INIT_FD_FILES);
     close(pidfd);
     leave_streams();
     (void)munmap(o, o->bytes);

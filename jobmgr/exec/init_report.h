@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-enum init_fd { INIT_FD_ORDER = 3, INIT_FD_START = 4, INIT_FD_REPORT = 5 };
+enum init_fd { INIT_FD_ORDER = 3, INIT_FD_START = 4, INIT_FD_REPORT = 5, INIT_FD_FILES = 6 };
 
 enum init_kind {
     INIT_NONE,

@@ -101,10 +101,12 @@ static __attribute__((noreturn)) void launch_child(struct launch *l)
     int streams[3];
     if (unit_streams(l, streams) < 0)
         launch_fail(l, STAGE_STREAMS);
-    int fds[] = {streams[0], streams[1], streams[2], l->order_fd, l->start, l->report};
+    int fds[] = {streams[0], streams[1], streams[2],   l->order_fd,
+                 l->start,   l->report,  SHIM_FD_FILES};
+    int count = order_has(o, SHIM_FD_FILES) ? 7 : 6;
     /* The order's pages stay mapped until exec: the path of the init lies in them. */
     int start = fcntl(l->start, F_DUPFD_CLOEXEC, LAUNCH_FD_SPARE);
-    if (start < 0 || arrange(fds, 6) < 0)
+    if (start < 0 || arrange(fds, count) < 0)
         launch_fail(l, STAGE_STREAMS);
     l->start = INIT_FD_START;
     char *argv[] = {(char *)(uintptr_t) "xos-init", (char *)(uintptr_t)o->unit, NULL};

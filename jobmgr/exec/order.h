@@ -54,6 +54,7 @@ enum shim_fd {
     SHIM_FD_PEAK,   /* memory.peak, or memory.max_usage_in_bytes */
     SHIM_FD_ENTER,  /* cgroup.procs to write oneself into: v1 memory, cpu, pids; v2 fallback */
     SHIM_FD_ENTER_LAST = SHIM_FD_ENTER + 3,
+    SHIM_FD_FILES,   /* the bundle of files for scratch, for the init */
     SHIM_FD_FREEZER, /* v1 freezer's cgroup.procs: entered by the unit, not by the shim */
     SHIM_FD_END
 };

@@ -111,6 +111,8 @@ void shim_begin(struct shim *s)
     }
     close_theirs(&l);
     close(SHIM_FD_ORDER);
+    if (has(s, SHIM_FD_FILES))
+        close(SHIM_FD_FILES);
     /* A shim that could not launch is sealed too: it stays until its record is acknowledged. */
     if (shim_seal(s->order) < 0)
         start_failed(s, STAGE_SEAL);

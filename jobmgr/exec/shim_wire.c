@@ -127,9 +127,9 @@ int exit_record_status(const struct exit_record *r)
 const char *exec_stage_name(enum exec_stage stage)
 {
     static const char *const names[STAGE_COUNT] = {
-        "none",   "order",    "cgroup",  "streams",  "clone",     "root",
-        "proc",   "dev",      "scratch", "pivot",    "init",      "seal",
-        "limits", "identity", "fork",    "terminal", "directory", "exec",
+        "none", "order",    "cgroup", "streams",   "clone", "root",   "proc",
+        "dev",  "scratch",  "pivot",  "init",      "seal",  "limits", "identity",
+        "fork", "terminal", "files",  "directory", "exec",
     };
     return (unsigned)stage < STAGE_COUNT ? names[stage] : "none";
 }

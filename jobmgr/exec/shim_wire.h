@@ -90,6 +90,7 @@ enum exec_stage {
     STAGE_IDENTITY,  /* groups, gid, uid, capabilities */
     STAGE_FORK,      /* the job's process */
     STAGE_TERMINAL,  /* its session and terminal */
+    STAGE_FILES,     /* the files that were sent with it, into scratch */
     STAGE_DIRECTORY, /* its working directory */
     STAGE_EXEC,      /* the command itself */
     STAGE_COUNT

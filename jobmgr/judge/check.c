@@ -10,7 +10,7 @@
 
 struct check {
     const struct execd_request *r;
-    struct xos_slice bytes;
+    struct xos_slice papers;
     const struct auth_name *node;
     const struct auth_context *ctx;
     Xos__Job__ProofPb *proof;
@@ -25,9 +25,12 @@ struct check {
 
 static int step_proof(struct check *c)
 {
-    if (!c->bytes.len)
+    struct xos_slice bytes;
+    if (request_proof(&bytes, c->papers, c->err) < 0)
+        return -1;
+    if (!bytes.len)
         return xos_fail(c->err, XOS_DENIED, "a unit needs a grant and an assignment");
-    c->proof = xos_pb_unpack(&xos__job__proof_pb__descriptor, c->bytes, JUDGE_PROOF_BYTES_MAX,
+    c->proof = xos_pb_unpack(&xos__job__proof_pb__descriptor, bytes, JUDGE_PROOF_BYTES_MAX,
                              XOS_PB_TOLERANT, c->err);
     return c->proof ? 0 : -1;
 }
@@ -81,6 +84,11 @@ static int step_request(struct check *c)
     return request_compare(c->r, c->spec, &facts, c->err);
 }
 
+static int step_files(struct check *c)
+{
+    return request_papers(c->papers, c->spec, c->err);
+}
+
 static const struct {
     int (*run)(struct check *c);
 } steps[] = {
@@ -90,12 +98,13 @@ static const struct {
     {step_warrant},  /* a user allows it, and a head of his institution gives it to this node */
     {step_identity}, /* whose uid it gets */
     {step_request},  /* and it is this command, in this environment, within these limits */
+    {step_files},    /* with these files */
 };
 
-int judge_check(struct execd_identity *out, const struct execd_request *r, struct xos_slice proof,
+int judge_check(struct execd_identity *out, const struct execd_request *r, struct xos_slice papers,
                 const struct auth_name *node, const struct auth_context *ctx, struct xos_error *err)
 {
-    struct check c = {.r = r, .bytes = proof, .node = node, .ctx = ctx, .err = err};
+    struct check c = {.r = r, .papers = papers, .node = node, .ctx = ctx, .err = err};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
         rc = steps[i].run(&c);

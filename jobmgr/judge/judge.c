@@ -104,31 +104,31 @@ int judge_new(struct judge **out, const struct judge_config *config, struct xos_
     return 0;
 }
 
-static int put(const struct judge *j, const struct execd_request *r, int proof,
+static int put(const struct judge *j, const struct execd_request *r, int papers,
                struct xos_error *err)
 {
-    if (sys_send_fd(j->socket, r, r->bytes, proof, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+    if (sys_send_fd(j->socket, r, r->bytes, papers, MSG_NOSIGNAL | MSG_DONTWAIT) ==
         (ssize_t)r->bytes)
         return 0;
     return xos_fail_errno(err, "judge");
 }
 
-int judge_ask(void *judge, const struct execd_request *r, int proof, struct execd_identity *out,
+int judge_ask(void *judge, const struct execd_request *r, int papers, struct execd_identity *out,
               struct xos_error *err)
 {
     struct judge *j = judge;
     struct judge_verdict v = {.code = XOS_NONE};
     struct xos_error why = {0};
-    if (proof < 0)
-        return xos_fail(err, XOS_DENIED, "%s: no proof came with it", r->unit);
+    if (papers < 0)
+        return xos_fail(err, XOS_DENIED, "%s: no papers came with it", r->unit);
     if (j->child && sys_boot_ms() - j->since_ms > JUDGE_LIFE_MS)
         judge_forget(j);
     if (!j->child && begin(j, err) < 0)
         return -1;
-    int rc = put(j, r, proof, &why);
+    int rc = put(j, r, papers, &why);
     if (rc < 0) { /* it had ended meanwhile */
         judge_forget(j);
-        rc = begin(j, &why) < 0 ? -1 : put(j, r, proof, &why);
+        rc = begin(j, &why) < 0 ? -1 : put(j, r, papers, &why);
     }
     if (rc == 0)
         rc = receive(j, JUDGE_ANSWER_MS, &v, &why);

@@ -5,7 +5,7 @@
  * be started was written by users, heads and CAs of other institutions, and root does not read such
  * bytes. So a child does: it gives up root and every descriptor but one socket, reads the trust
  * directory, then gives up all system calls but those that computing needs. It is handed requests
- * with their proofs, and answers each with one fixed struct: whose unit it is, or why not.
+ * with their papers, and answers each with one fixed struct: whose unit it is, or why not.
  *
  * The child is made when it is needed and thrown away after JUDGE_LIFE_MS, so that a revocation
  * counts no later than that, and after anything that it should not do. */
@@ -37,7 +37,7 @@ int judge_new(struct judge **out, const struct judge_config *config, struct xos_
 void judge_free(struct judge *j);
 
 /* An execd_authorise_f, with the judge as its arg. XOS_UNAVAILABLE: no child can be made. */
-int judge_ask(void *judge, const struct execd_request *request, int proof,
+int judge_ask(void *judge, const struct execd_request *request, int papers,
               struct execd_identity *out, struct xos_error *err);
 
 /* What was read of the trust directory counts no more. */

@@ -117,23 +117,23 @@ static int map(int fd, struct xos_slice *out, struct xos_error *err)
     struct stat st;
     int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
     if (seals < 0 || (seals & PROCESS_SEALS) != PROCESS_SEALS)
-        return xos_fail(err, XOS_DENIED, "its proof is no sealed memory file");
+        return xos_fail(err, XOS_DENIED, "its papers are no sealed memory file");
     if (fstat(fd, &st) < 0 || st.st_size < 0)
-        return xos_fail_errno(err, "proof");
-    if ((uint64_t)st.st_size > JUDGE_PROOF_BYTES_MAX)
-        return xos_fail(err, XOS_LIMIT, "JUDGE_PROOF_BYTES_MAX: a proof of %lld bytes",
+        return xos_fail_errno(err, "papers");
+    if ((uint64_t)st.st_size > JUDGE_PAPERS_BYTES_MAX)
+        return xos_fail(err, XOS_LIMIT, "JUDGE_PAPERS_BYTES_MAX: papers of %lld bytes",
                         (long long)st.st_size);
     *out = (struct xos_slice){NULL, 0};
     if (st.st_size == 0)
         return 0;
     void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (at == MAP_FAILED)
-        return xos_fail_errno(err, "proof");
+        return xos_fail_errno(err, "papers");
     *out = (struct xos_slice){at, (size_t)st.st_size};
     return 0;
 }
 
-static int decide(struct child *c, size_t bytes, int proof, struct execd_identity *who,
+static int decide(struct child *c, size_t bytes, int papers, struct execd_identity *who,
                   struct xos_error *err)
 {
     struct auth_context ctx;
@@ -142,7 +142,7 @@ static int decide(struct child *c, size_t bytes, int proof, struct execd_identit
         return -1;
     if (c->in.request.verb != EXECD_START)
         return xos_fail(err, XOS_DENIED, "only a START needs a judge");
-    if (map(proof, &text, err) < 0)
+    if (map(papers, &text, err) < 0)
         return -1;
     auth_trust_context(c->trust, AUTH_KIND_USER, xos_env_real_ms(c->config->env), &ctx);
     int rc = judge_check(who, &c->in.request, text, &c->node, &ctx, err);
@@ -166,15 +166,15 @@ static int answer(struct child *c)
 {
     struct execd_identity who = {.user = ""};
     struct xos_error err = {0};
-    int proof;
-    ssize_t bytes = sys_recv_fd(c->socket, c->in.bytes, sizeof(c->in.bytes), &proof, 0);
+    int papers;
+    ssize_t bytes = sys_recv_fd(c->socket, c->in.bytes, sizeof(c->in.bytes), &papers, 0);
     if (bytes <= 0)
         return -1;
-    int rc = decide(c, (size_t)bytes, proof, &who, &err);
+    int rc = decide(c, (size_t)bytes, papers, &who, &err);
     if (rc < 0 && !err.code)
         xos_fail(&err, XOS_INTERNAL, "no reason was given");
-    if (proof >= 0)
-        close(proof);
+    if (papers >= 0)
+        close(papers);
     return say(c, rc == 0 ? &who : NULL, &err);
 }
 

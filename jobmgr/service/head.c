@@ -39,6 +39,7 @@ void owned_free(struct owned *o)
     job_actions_free(&o->queue);
     xos_buf_free(&o->spec_bytes);
     xos_buf_free(&o->grant);
+    xos_buf_free(&o->hosts);
     warrant_free(&o->warrant);
     spec_free(o->spec);
     job_free(o->job);
@@ -76,6 +77,7 @@ int owned_new(struct owned **out, struct head *h, int64_t number, struct xos_sli
     o->number = number;
     o->spec_bytes = XOS_BUF(SPEC_BYTES_MAX);
     o->grant = XOS_BUF(XOS_BODY_BYTES_MAX);
+    o->hosts = XOS_BUF(HEAD_HOSTS_BYTES_MAX);
     o->run = (struct xos_task){.run = on_run, .arg = o};
     if (owned_fill(o, spec, grant, err) < 0) {
         owned_free(o);
@@ -329,6 +331,10 @@ static int do_start(struct owned *o, const struct job_action *x, struct xos_erro
 {
     Xos__Job__StartPb m = XOS__JOB__START_PB__INIT;
     struct head_assignment assignment;
+    struct xos_slice hosts;
+    if (head_hosts(o, &hosts, err) < 0)
+        return -1;
+    m.hosts = xos_pb_bytes(hosts);
     m.job = xos_pb_text(o->job->id);
     m.unit = x->unit;
     m.units = o->job->shape.units;

@@ -24,6 +24,8 @@
 #define HEAD_LIST_MAX 1000          /* jobs in one answer */
 
 #define HEAD_CANDIDATES_MAX 1024
+#define HEAD_ADDRESS_BYTES 64                    /* with its NUL */
+#define HEAD_HOSTS_BYTES_MAX ((size_t)256 << 10) /* of XOS_HOSTS */
 
 struct head_config {
     struct xos_loop *loop;
@@ -37,6 +39,8 @@ struct head_config {
                       struct place_node *out, size_t *count, struct xos_error *err);
     /* Does this node know of all others yet? Before, a need that none meets is not hopeless. */
     bool (*settled)(void *arg);
+    /* A numeric address of a node, as this node knows it; empty: none. NULL: of no node. */
+    void (*address)(void *arg, const char *node, char out[HEAD_ADDRESS_BYTES]);
     /* Is what a specification asks for well formed? */
     int (*check)(void *arg, const struct job_spec *spec, struct xos_error *err);
     void *arg;

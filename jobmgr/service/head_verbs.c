@@ -210,12 +210,7 @@ static int submit(struct head *h, struct xos_call *call, const Xos__Job__SubmitP
         owned_new(&o, h, h->last_number + 1, xos_pb_slice(m->spec), xos_pb_slice(m->grant), err) <
             0)
         return -1;
-    if (o->spec->file_count)
-        xos_fail(err, XOS_UNSUPPORTED,
-                 "--in: this node cannot put files into a unit's scratch "
-                 "directory; name a directory that it can read with --cwd");
-    if (o->spec->file_count || h->config.check(h->config.arg, o->spec, err) < 0 ||
-        head_warrant_submit(o, call, err) < 0) {
+    if (h->config.check(h->config.arg, o->spec, err) < 0 || head_warrant_submit(o, call, err) < 0) {
         owned_drop(o);
         return -1;
     }

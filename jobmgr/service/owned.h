@@ -23,7 +23,9 @@ struct owned {
     int64_t number;
     struct job_spec *spec;
     struct xos_buf spec_bytes, grant;
-    struct warrant warrant; /* what the grant says, as checked at warrant_ms; 0: not yet */
+    struct xos_buf hosts;    /* the text of XOS_HOSTS */
+    uint64_t hosts_sequence; /* as of this event */
+    struct warrant warrant;  /* what the grant says, as checked at warrant_ms; 0: not yet */
     int64_t warrant_ms;
     struct xos_id operation; /* of the user's submit; see head_operation */
     bool has_operation;
@@ -85,6 +87,9 @@ int head_warrant_assign(struct owned *o, const struct job_action *x, struct head
                         struct Xos__Job__StartPb *m, struct xos_error *err);
 /* Is this a refusal for good, and no failure on the way? */
 bool head_warrant_refused(const struct xos_error *err);
+
+/* head_hosts.c: the text of XOS_HOSTS, borrowed until the job's next step */
+int head_hosts(struct owned *o, struct xos_slice *out, struct xos_error *err);
 
 /* head_store.c */
 struct batch; /* events of one job, on their way to the store */

@@ -405,7 +405,8 @@ static void on_started(void *arg, const struct xos_error *result, const struct e
 }
 
 /* What this node decides of a START; the specification says the rest. */
-static int order_fill(struct unit *u, struct execd_request *r, char ***envp, struct xos_error *err)
+static int order_fill(struct unit *u, struct execd_request *r, struct request_words *words,
+                      struct xos_error *err)
 {
     const struct worker_config *c = &u->worker->config;
     struct claim_id id = {.unit = u->number};
@@ -419,48 +420,55 @@ static int order_fill(struct unit *u, struct execd_request *r, char ***envp, str
                                   .vo = u->vo};
     memcpy(id.job, u->job, sizeof(id.job));
     const struct claim *claim = claim_get(u->worker->claims, &id);
+    *words = (struct request_words){.envp = NULL};
     if (!u->worker->isolated) {
         (void)snprintf(scratch, sizeof(scratch), "%s/../scratch/%s", c->spool_dir, u->exec_id);
         facts.scratch = scratch;
     }
-    if (request_fill(r, envp, u->spec, &facts, err) < 0)
+    if (request_fill(r, words, u->spec, &facts, err) < 0)
         return -1;
     r->deadline_ms = claim ? claim->deadline_ms : xos_env_boot_ms(u->worker->env) + CLAIM_HOLD_MS;
     r->spool_bytes = c->output_bytes_max;
     return 0;
 }
 
-/* What xos-execd checks for itself, as a sealed file; -1 without an error on a node that stands
+/* Its files, and behind them what xos-execd checks for itself: nothing on a node that stands
  * alone. */
-static int unit_proof(const struct unit *u, struct xos_error *err)
+static int papers_fill(const struct unit *u, struct xos_buf *out, struct xos_error *err)
 {
-    struct xos_buf proof = XOS_BUF(JUDGE_PROOF_BYTES_MAX);
-    int fd = -1;
     Xos__Job__StartPb *m = xos_pb_unpack(&xos__job__start_pb__descriptor,
                                          (struct xos_slice){u->start.data, u->start.len},
                                          XOS_BODY_BYTES_MAX, XOS_PB_TOLERANT, err);
-    if (m && m->grant.len && warrant_proof(&proof, m, err) == 0)
-        fd = execd_client_proof(proof.data, proof.len, err);
+    int rc = m ? request_bundle(out, u->spec, xos_pb_slice(m->hosts), err) : -1;
+    if (rc == 0 && m->grant.len)
+        rc = warrant_proof(out, m, err);
     xos_pb_free(m);
-    xos_buf_free(&proof);
+    return rc;
+}
+
+/* As a sealed file. */
+static int unit_papers(const struct unit *u, struct xos_error *err)
+{
+    struct xos_buf papers = XOS_BUF(JUDGE_PAPERS_BYTES_MAX);
+    int fd = -1;
+    if (papers_fill(u, &papers, err) == 0)
+        fd = execd_client_papers(papers.data, papers.len, err);
+    xos_buf_free(&papers);
     return fd;
 }
 
 static int order_ask(struct unit *u, struct xos_error *err)
 {
     struct execd_request r;
-    char **envp = NULL;
-    if (order_fill(u, &r, &envp, err) < 0)
-        return -1;
-    struct execd_blobs blobs = {.argv = (const char *const *)u->spec->argv,
-                                .envp = (const char *const *)envp,
-                                .cwd = u->spec->cwd[0] ? u->spec->cwd : NULL};
-    int proof = unit_proof(u, err);
-    int rc =
-        err->code ? -1 : execd_link_ask(u->worker->execd, &r, &blobs, proof, on_started, u, err);
-    xos_env_close(u->worker->env, proof);
-    environ_free(envp);
-    return rc;
+    struct request_words words;
+    int papers = -1, rc = order_fill(u, &r, &words, err);
+    if (rc == 0)
+        rc = papers = unit_papers(u, err);
+    if (rc >= 0)
+        rc = execd_link_ask(u->worker->execd, &r, &words.blobs, papers, on_started, u, err);
+    xos_env_close(u->worker->env, papers);
+    request_words_free(&words);
+    return rc < 0 ? -1 : 0;
 }
 
 static void unit_order(struct unit *u)

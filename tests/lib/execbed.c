@@ -241,7 +241,7 @@ int bed_start_as(struct bed *b, const char *user, const char *unit,
     struct execd_blobs blobs = {.argv = argv, .envp = envp};
     if (execd_request_finish(packet, &blobs, err) < 0)
         return -1;
-    b->proof = execd_client_proof(user, strlen(user), err);
+    b->proof = execd_client_papers(user, strlen(user), err);
     int rc = b->proof < 0 ? -1 : bed_ask(b, r, a, NULL, err);
     close(b->proof);
     b->proof = -1;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+_Static_assert(CLIENT_STAGE_FILES == (int)STAGE_FILES, "one numbering");
 _Static_assert(CLIENT_STAGE_DIRECTORY == (int)STAGE_DIRECTORY, "one numbering");
 _Static_assert(CLIENT_STAGE_EXEC == (int)STAGE_EXEC, "one numbering");
 _Static_assert(XOS_JOB_DONE == (int)JOB_EVENT_DONE && XOS_JOB_LOST == (int)JOB_EVENT_LOST, "kinds");

@@ -27,7 +27,7 @@ static void draft_init(struct draft *d)
     d->env[2] = xos_pb_text("XOS_JOB=mine");
     d->on[0] = xos_pb_text("n1.inria");
     d->on[1] = xos_pb_text("n2.vu");
-    d->file.name = xos_pb_text("data");
+    d->file.name = xos_pb_text("sort");
     d->file.mode = 0107755;
     d->file.data = xos_pb_text("12");
     for (size_t i = 0; i <= SPEC_FILES_MAX; i++)
@@ -43,7 +43,7 @@ static void draft_init(struct draft *d)
     d->m.units = 2;
     d->m.cpus = 1;
     d->m.name = xos_pb_text("test");
-    d->m.script = xos_pb_text("#!/bin/sh\n");
+    d->m.script = true;
     d->m.fenced = true;
     d->m.grace_ms = 10000;
 }
@@ -77,7 +77,7 @@ static void it_says_what_was_asked_for(void **state)
     assert_string_equal(s->cwd, "");
     assert_int_equal(s->files[0].mode, 0755); /* no set-user-id */
     assert_memory_equal(s->files[0].data.data, "12", 2);
-    assert_int_equal(s->script.len, 10);
+    assert_true(s->script);
     spec_shape(s, &shape);
     assert_int_equal(shape.units, 2);
     assert_true(shape.fenced && !shape.fail_fast && !shape.no_wait);
@@ -184,6 +184,25 @@ static void every_flaw_is_refused_by_name(void **state)
     XT_REFUSED(spec_decode(&s, (struct xos_slice){NULL, 0}, &err), XOS_LIMIT);
 }
 
+static void files_have_names_of_their_own(void **state)
+{
+    (void)state;
+    struct xos_error err = {0};
+    struct job_spec *s;
+    struct draft d;
+    draft_init(&d);
+    d.m.n_in = 2; /* both of one name */
+    XT_REFUSED(decode(&s, &d, &err), XOS_INVALID);
+    assert_non_null(strstr(err.text, "FILE:NAME"));
+    d.m.n_in = 1;
+    d.file.name = xos_pb_text(".xos-hosts");
+    XT_REFUSED(decode(&s, &d, &err), XOS_INVALID);
+    assert_non_null(strstr(err.text, "kept for XOS"));
+    d.file.name = xos_pb_text("data"); /* and where is the script? */
+    XT_REFUSED(decode(&s, &d, &err), XOS_INVALID);
+    assert_non_null(strstr(err.text, "was not sent"));
+}
+
 /* The largest command that may be asked for is one that goes through. */
 static void the_largest_command_fits(void **state)
 {
@@ -196,6 +215,7 @@ static void the_largest_command_fits(void **state)
     if (!words)
         goto out;
     words[0] = xos_pb_text("c");
+    d.m.script = false;
     d.m.argv = words;
     d.m.n_argv = SPEC_ARGS_MAX;
     XT_TRY(decode(&s, &d, &err));
@@ -212,6 +232,7 @@ out:
 static const struct xt_test tests[] = {
     XT(it_says_what_was_asked_for),
     XT(every_flaw_is_refused_by_name),
+    XT_PLAIN(files_have_names_of_their_own),
     XT_PLAIN(the_largest_command_fits),
 };
 XT_MAIN(tests)

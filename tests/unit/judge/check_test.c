@@ -4,7 +4,9 @@
 
 static int judge(struct judge_stage *s, struct execd_identity *who, struct xos_error *err)
 {
-    return judge_check(who, s->request, fixture_slice(&s->proof), &s->node, &s->by.f.ctx, err);
+    if (judge_stage_papers(s, err) < 0)
+        return -1;
+    return judge_check(who, s->request, fixture_slice(&s->papers), &s->node, &s->by.f.ctx, err);
 }
 
 static void a_signed_unit_is_its_users(void **state)

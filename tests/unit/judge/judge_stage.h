@@ -23,6 +23,7 @@ struct judge_stage {
     const struct xos_key *head_key;
     const struct xos_buf *head_leaf;
     struct xos_buf assignment, proof;
+    struct xos_buf papers;         /* the bundle, and the proof */
     struct execd_request *request; /* EXECD_MESSAGE_BYTES_MAX */
 };
 
@@ -50,7 +51,8 @@ static inline int judge_stage_open(struct judge_stage *s, struct xos_error *err)
                   .user = "alice@inria",
                   .vo = "vo:climate@inria"},
         .assignment = XOS_BUF(AUTH_ASSIGNMENT_BYTES_MAX),
-        .proof = XOS_BUF(2 * JUDGE_PROOF_BYTES_MAX)};
+        .proof = XOS_BUF(2 * JUDGE_PROOF_BYTES_MAX),
+        .papers = XOS_BUF(2 * JUDGE_PAPERS_BYTES_MAX)};
     s->request = xos_alloc(EXECD_MESSAGE_BYTES_MAX);
     if (!s->request)
         return xos_fail(err, XOS_NOMEM, "request");
@@ -94,29 +96,40 @@ static inline int judge_stage_proof(struct judge_stage *s, struct xos_error *err
 static inline int judge_stage_request(struct judge_stage *s, const char *const *argv,
                                       const char *more_env, struct xos_error *err)
 {
-    char **envp = NULL;
+    struct request_words words;
     const char *list[64];
     size_t n = 0;
-    if (request_fill(s->request, &envp, s->spec, &s->facts, err) < 0)
-        return -1;
-    while (envp[n] && n < 60) {
-        list[n] = envp[n];
+    int rc = request_fill(s->request, &words, s->spec, &s->facts, err);
+    while (rc == 0 && words.envp[n] && n < 60) {
+        list[n] = words.envp[n];
         n++;
     }
     list[n] = more_env;
     list[n + (more_env != NULL)] = NULL;
-    struct execd_blobs blobs = {
-        .argv = argv ? argv : (const char *const *)s->spec->argv, .envp = list, .cwd = "/tmp"};
-    int rc = execd_request_finish(s->request, &blobs, err);
-    environ_free(envp);
+    if (argv)
+        words.blobs.argv = argv;
+    words.blobs.envp = list;
+    if (rc == 0)
+        rc = execd_request_finish(s->request, &words.blobs, err);
+    request_words_free(&words);
     return rc;
+}
+
+/* From the specification and the proof as they are now. */
+static inline int judge_stage_papers(struct judge_stage *s, struct xos_error *err)
+{
+    const struct xos_slice hosts = {(const uint8_t *)"3 n1.inria -\n", 13};
+    xos_buf_clear(&s->papers);
+    if (request_bundle(&s->papers, s->spec, hosts, err) < 0)
+        return -1;
+    return xos_buf_add(&s->papers, s->proof.data, s->proof.len, err);
 }
 
 static inline int judge_stage_make(struct judge_stage *s, struct xos_error *err)
 {
     if (judge_stage_assign(s, err) < 0 || judge_stage_proof(s, err) < 0)
         return -1;
-    return judge_stage_request(s, NULL, NULL, err);
+    return judge_stage_papers(s, err) < 0 ? -1 : judge_stage_request(s, NULL, NULL, err);
 }
 
 static inline void judge_stage_close(struct judge_stage *s)
@@ -124,6 +137,7 @@ static inline void judge_stage_close(struct judge_stage *s)
     spec_free(s->spec);
     xos_buf_free(&s->assignment);
     xos_buf_free(&s->proof);
+    xos_buf_free(&s->papers);
     xos_free(s->request);
     granted_close(&s->by);
 }

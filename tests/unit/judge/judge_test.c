@@ -52,7 +52,7 @@ static int scene_open(struct xos_error *err)
                                      .gid = SOMEBODY};
     if (judge_stage_open(&t.s, err) < 0 || judge_stage_make(&t.s, err) < 0 || put_root(err) < 0)
         return -1;
-    t.proof = execd_client_proof(t.s.proof.data, t.s.proof.len, err);
+    t.proof = execd_client_papers(t.s.papers.data, t.s.papers.len, err);
     return t.proof < 0 ? -1 : judge_new(&t.judge, &t.config, err);
 }
 
@@ -101,30 +101,30 @@ out:
 static int plain_file(void)
 {
     int fd = memfd_create("plain", MFD_CLOEXEC);
-    assert_int_equal(write(fd, t.s.proof.data, t.s.proof.len), t.s.proof.len);
+    assert_int_equal(write(fd, t.s.papers.data, t.s.papers.len), t.s.papers.len);
     return fd;
 }
 
 static int sealed(const void *bytes, size_t len)
 {
     struct xos_error err = {0};
-    int fd = execd_client_proof(bytes, len, &err);
+    int fd = execd_client_papers(bytes, len, &err);
     assert_true(fd >= 0);
     return fd;
 }
 
-static void no_other_file_is_a_proof(void **state)
+static void no_other_file_will_do(void **state)
 {
     (void)state;
     struct xos_error err = {0};
     struct execd_identity who;
     int pipes[2] = {-1, -1}, fds[4] = {-1, -1, -1, -1};
-    uint8_t *large = xos_alloc(JUDGE_PROOF_BYTES_MAX + 1);
+    uint8_t *large = xos_alloc(JUDGE_PAPERS_BYTES_MAX + 1);
     XT_PTR(large);
     XT_TRY(scene_open(&err));
     assert_int_equal(pipe(pipes), 0);
     fds[0] = plain_file();
-    fds[1] = sealed(large, JUDGE_PROOF_BYTES_MAX + 1);
+    fds[1] = sealed(large, JUDGE_PAPERS_BYTES_MAX + 1);
     fds[2] = sealed("", 0);
     fds[3] = sealed(large, 5000);
     XT_REFUSED(ask(-1, &who, &err), XOS_DENIED);
@@ -132,9 +132,9 @@ static void no_other_file_is_a_proof(void **state)
     assert_non_null(strstr(err.text, "sealed"));
     XT_REFUSED(ask(pipes[0], &who, &err), XOS_DENIED);
     XT_REFUSED(ask(fds[1], &who, &err), XOS_LIMIT);
-    assert_non_null(strstr(err.text, "JUDGE_PROOF_BYTES_MAX"));
+    assert_non_null(strstr(err.text, "JUDGE_PAPERS_BYTES_MAX"));
     XT_REFUSED(ask(fds[2], &who, &err), XOS_DENIED);
-    XT_REFUSED(ask(fds[3], &who, &err), XOS_PROTOCOL);
+    XT_REFUSED(ask(fds[3], &who, &err), XOS_DENIED);
     XT_TRY(ask(t.proof, &who, &err)); /* and the judge is well */
 out:
     for (size_t i = 0; i < 4; i++)
@@ -231,7 +231,7 @@ out:
 
 static const struct xt_test tests[] = {
     XT_PLAIN(a_good_start_passes_again_and_again),
-    XT_PLAIN(no_other_file_is_a_proof),
+    XT_PLAIN(no_other_file_will_do),
     XT_PLAIN(a_judge_has_given_up_everything),
     XT_PLAIN(a_dead_judge_says_nothing_and_the_next_one_does),
     XT_PLAIN(trust_that_is_taken_back_counts_after_a_reload),
