@@ -100,9 +100,12 @@ static void exit_add(struct cmd_table *t, const char *state, int status)
         cmd_table_add(t, "");
 }
 
-static void job_row(struct cmd_table *t, const struct xos_job_info *j, uint64_t now_ms)
+static void job_row(struct cmd_table *t, const struct xos_job_info *j, const struct ps_options *o,
+                    uint64_t now_ms)
 {
     cmd_table_add(t, j->id);
+    if (o->all)
+        cmd_table_add(t, j->user);
     name_add(t, j);
     cmd_table_add(t, j->state);
     cmd_table_addf(t, "%zu", j->unit_count);
@@ -113,9 +116,11 @@ static void job_row(struct cmd_table *t, const struct xos_job_info *j, uint64_t 
 }
 
 static void unit_row(struct cmd_table *t, const struct xos_job_info *j,
-                     const struct xos_unit_info *u, uint64_t now_ms)
+                     const struct xos_unit_info *u, const struct ps_options *o, uint64_t now_ms)
 {
     cmd_table_addf(t, "%.200s.%" PRIu32, j->id, u->unit);
+    if (o->all)
+        cmd_table_add(t, j->user);
     name_add(t, j);
     cmd_table_add(t, u->state);
     cmd_table_addf(t, "%zu", j->unit_count);
@@ -125,21 +130,30 @@ static void unit_row(struct cmd_table *t, const struct xos_job_info *j,
     cmd_table_add(t, u->reason);
 }
 
-static void print_table(const struct xos_job_info **jobs, size_t count, bool units)
+/* Whose a job is, is a column where it may be another's. */
+static void heads_add(struct cmd_table *t, const struct ps_options *o)
 {
-    static const char *const heads[] = {"ID",   "NAME", "STATE", "UNITS",
-                                        "NODE", "AGE",  "EXIT",  "REASON"};
-    struct cmd_table t = {.columns = sizeof(heads) / sizeof(heads[0])};
+    static const char *const heads[] = {"ID",   "USER", "NAME", "STATE", "UNITS",
+                                        "NODE", "AGE",  "EXIT", "REASON"};
+    size_t count = sizeof(heads) / sizeof(heads[0]);
+    t->columns = o->all ? count : count - 1;
+    for (size_t i = 0; i < count; i++)
+        if (o->all || i != 1)
+            cmd_table_add(t, heads[i]);
+}
+
+static void print_table(const struct xos_job_info **jobs, size_t count, const struct ps_options *o)
+{
+    struct cmd_table t = {.columns = 0};
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    for (size_t i = 0; i < t.columns; i++)
-        cmd_table_add(&t, heads[i]);
+    heads_add(&t, o);
     for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; units && k < jobs[i]->unit_count; k++)
-            unit_row(&t, jobs[i], jobs[i]->units[k], now_ms);
-        if (!units)
-            job_row(&t, jobs[i], now_ms);
+        for (size_t k = 0; o->units && k < jobs[i]->unit_count; k++)
+            unit_row(&t, jobs[i], jobs[i]->units[k], o, now_ms);
+        if (!o->units)
+            job_row(&t, jobs[i], o, now_ms);
     }
     cmd_table_print(&t, stdout);
     cmd_table_free(&t);
@@ -227,7 +241,7 @@ static int print(const struct xos_jobs *list, const struct ps_options *o)
     if (o->json)
         rc = print_json(jobs, list->count);
     else
-        print_table(jobs, list->count, o->units);
+        print_table(jobs, list->count, o);
     free(jobs);
     if (list->more)
         cmd_say("there are more jobs than one listing has: name those that you want to see");

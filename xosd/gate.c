@@ -93,18 +93,25 @@ static int asker_read(struct asker *a, const char *user, const char *acting, str
     return a->acts ? auth_name_parse_acting(&a->acting, auth_slice(acting), NULL, err) : 0;
 }
 
+/* Once for what is the user's own, which is what most requests are about; once for what is not. */
+static bool decide_own(const struct gate *g, struct policy_request *r, const struct asker *a,
+                       const char *user, bool own, struct policy_decision *d)
+{
+    r->user = &a->user;
+    r->acting = a->acts ? &a->acting : NULL;
+    r->admin = is_admin(g, user);
+    r->says |= 1u << POLICY_A_OWN;
+    r->value[POLICY_A_OWN] = own;
+    policy_decide(g->policy, r, d);
+    return d->allowed;
+}
+
 static int decide(const struct gate *g, struct policy_request *r, const struct asker *a,
                   const char *user, struct xos_error *err)
 {
     struct policy_decision d;
     char why[POLICY_FIX_BYTES];
-    r->user = &a->user;
-    r->acting = a->acts ? &a->acting : NULL;
-    r->admin = is_admin(g, user);
-    r->says |= 1u << POLICY_A_OWN; /* services give nobody what is another's */
-    r->value[POLICY_A_OWN] = 1;
-    policy_decide(g->policy, r, &d);
-    if (d.allowed)
+    if (decide_own(g, r, a, user, true, &d))
         return 0;
     return xos_fail(err, XOS_DENIED, "%s", policy_explain(r, &d, why));
 }
@@ -211,7 +218,7 @@ static int step_acting(struct check *c)
 }
 
 /* Whether a job may run is asked by those who know what it wants; who may follow, signal and see
- * what was run is the owner's own institution's to say, and every user's own. */
+ * what was run is the institution's to say: of one's own, and of what is another's. */
 static int step_policy(struct check *c)
 {
     char acting[2 * XOS_HEADER_NAME_MAX] = "";
@@ -226,7 +233,11 @@ static int step_policy(struct check *c)
                        c->out->role);
     if (asker_read(&a, c->request->signer, acting, c->err) < 0)
         return -1;
-    return decide(c->g, &r, &a, c->request->signer, c->err);
+    if (decide(c->g, &r, &a, c->request->signer, c->err) < 0)
+        return -1;
+    struct policy_decision d;
+    c->out->others = decide_own(c->g, &r, &a, c->request->signer, false, &d);
+    return 0;
 }
 
 static const struct {

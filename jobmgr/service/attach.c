@@ -410,26 +410,42 @@ void attach_detach(struct unit *u)
     }
 }
 
-void attach_unpark(struct worker *w, struct unit *u)
-{
-    struct attach *a, *after;
-    DL_FOREACH_SAFE(w->parked, a, after)
-    {
-        if (memcmp(a->exec_id, u->exec_id, sizeof(a->exec_id)) != 0)
-            continue;
-        attach_put(a, &u->attached);
-        a->unit = u;
-        if (u->known || u->state >= WORKER_UNIT_ENDING)
-            attach_answer(a);
-    }
-}
-
 static void attach_fail(struct attach *a, const struct xos_error *why)
 {
     struct xos_call *call = a->call;
     a->call = NULL;
     attach_free(a);
     xos_call_fail(call, why);
+}
+
+static int not_yours(const struct attach *a, const struct xos_caller *caller, struct xos_error *err)
+{
+    return xos_fail(err, XOS_DENIED, "unit %s is not %s's", a->exec_id, caller->name);
+}
+
+/* Whose unit it is, is known only now. */
+static void unpark(struct attach *a, struct unit *u)
+{
+    struct xos_error err;
+    if (!xos_caller_reaches(xos_call_caller(a->call), u->user)) {
+        not_yours(a, xos_call_caller(a->call), &err);
+        attach_fail(a, &err);
+        return;
+    }
+    attach_put(a, &u->attached);
+    a->unit = u;
+    if (u->known || u->state >= WORKER_UNIT_ENDING)
+        attach_answer(a);
+}
+
+void attach_unpark(struct worker *w, struct unit *u)
+{
+    struct attach *a, *after;
+    DL_FOREACH_SAFE(w->parked, a, after)
+    {
+        if (memcmp(a->exec_id, u->exec_id, sizeof(a->exec_id)) == 0)
+            unpark(a, u);
+    }
 }
 
 static void on_parked_late(void *arg)
@@ -449,7 +465,8 @@ void attach_free_rest(struct worker *w)
 }
 
 /* Whose output is it? From the record, which stays as long as the output. */
-static int record_find(struct worker *w, struct attach *a, const char *user, struct xos_error *err)
+static int record_find(struct worker *w, struct attach *a, const struct xos_caller *caller,
+                       struct xos_error *err)
 {
     struct xos_rows *rows = NULL;
     int rc = -1;
@@ -460,8 +477,8 @@ static int record_find(struct worker *w, struct attach *a, const char *user, str
     int got = xos_rows_next(rows, err);
     if (got == 0)
         rc = xos_fail(err, XOS_NOT_FOUND, "unit %s is not here", a->exec_id);
-    else if (got == 1 && strcmp(xos_rows_text(rows, 0), user) != 0)
-        rc = xos_fail(err, XOS_DENIED, "unit %s is not %s's", a->exec_id, user);
+    else if (got == 1 && !xos_caller_reaches(caller, xos_rows_text(rows, 0)))
+        rc = not_yours(a, caller, err);
     else if (got == 1) {
         struct xos_slice bytes = xos_rows_blob(rows, 1);
         Xos__Job__ExitPb *m =
@@ -509,14 +526,14 @@ static int attach_place(struct attach *a, const struct xos_caller *caller, struc
 {
     struct worker *w = a->worker;
     struct unit *u = unit_by_exec_id(w, a->exec_id);
-    if (u && strcmp(u->user, caller->name) != 0)
-        return xos_fail(err, XOS_DENIED, "unit %s is not %s's", a->exec_id, caller->name);
+    if (u && !xos_caller_reaches(caller, u->user))
+        return not_yours(a, caller, err);
     if (u) {
         a->unit = u;
         attach_put(a, &u->attached);
         return 0;
     }
-    if (record_find(w, a, caller->name, err) == 0) {
+    if (record_find(w, a, caller, err) == 0) {
         attach_put(a, &w->loose);
         return 0;
     }

@@ -13,7 +13,8 @@
  * JobsPb.jobs, so that nothing has to be kept alive for it. */
 struct listing {
     struct head *head;
-    const char *user;
+    const struct xos_caller *who;
+    bool named, everybody; /* what was asked for */
     struct xos_buf out;
     uint32_t count, count_max;
     bool more;
@@ -61,12 +62,20 @@ static int listing_pack(struct listing *l, Xos__Job__JobPb *m, struct xos_error 
     return xos_pb_pack(&one, &l->out, err);
 }
 
+/* One's own; another's where policy lets, and either the job was named or all were asked for. */
+static bool shown(const struct listing *l, const char *owner)
+{
+    if (strcmp(owner, l->who->name) == 0)
+        return true;
+    return xos_caller_reaches(l->who, owner) && (l->named || l->everybody);
+}
+
 static int list_job(struct listing *l, const struct job *j, const struct job_spec *spec,
                     struct xos_error *err)
 {
     Xos__Job__JobPb m = XOS__JOB__JOB_PB__INIT;
     uint32_t n = j->shape.units;
-    if (strcmp(j->user, l->user) != 0 || j->sequence == 0)
+    if (j->sequence == 0 || !shown(l, j->user))
         return 0;
     Xos__Job__UnitPb *units = xos_alloc_array(n, sizeof(*units));
     Xos__Job__UnitPb **list = xos_alloc_array(n, sizeof(*list));
@@ -113,11 +122,13 @@ static int list_ended(struct listing *l, uint64_t within_ms, struct xos_error *e
     int got, rc = 0;
     int64_t now = xos_env_real_ms(h->env);
     int64_t since = (uint64_t)now > within_ms ? now - (int64_t)within_ms : 0;
-    if (xos_tx_query(&rows, xos_store_reader(h->store),
-                     "SELECT number FROM job WHERE done = 1 AND ended_ms >= ? AND user_name = ? "
-                     "ORDER BY ended_ms DESC LIMIT ?",
-                     XOS_V(xos_v_int(since), xos_v_text(l->user), xos_v_int(HEAD_LIST_MAX)),
-                     err) < 0)
+    if (xos_tx_query(
+            &rows, xos_store_reader(h->store),
+            "SELECT number FROM job WHERE done = 1 AND ended_ms >= ? AND (user_name = ? OR ? = 1) "
+            "ORDER BY ended_ms DESC LIMIT ?",
+            XOS_V(xos_v_int(since), xos_v_text(l->who->name),
+                  xos_v_int(l->everybody && l->who->others), xos_v_int(HEAD_LIST_MAX)),
+            err) < 0)
         return -1;
     while ((got = xos_rows_next(rows, err)) == 1 && count < HEAD_LIST_MAX)
         numbers[count++] = xos_rows_int(rows, 0);
@@ -161,13 +172,14 @@ static int list_all(struct listing *l, const Xos__Job__ListPb *m, struct xos_err
 void head_serve_list(void *service, struct xos_call *call)
 {
     struct xos_error err = {0};
-    struct listing l = {.head = service,
-                        .user = xos_call_caller(call)->name,
-                        .out = XOS_BUF(XOS_BODY_BYTES_MAX - 64)};
+    struct listing l = {
+        .head = service, .who = xos_call_caller(call), .out = XOS_BUF(XOS_BODY_BYTES_MAX - 64)};
     Xos__Job__JobsPb tail = XOS__JOB__JOBS_PB__INIT;
     Xos__Job__ListPb *m = xos_pb_unpack(&xos__job__list_pb__descriptor, xos_call_body(call),
                                         XOS_BODY_BYTES_MAX, XOS_PB_TOLERANT, &err);
     l.count_max = m && m->count_max && m->count_max < HEAD_LIST_MAX ? m->count_max : HEAD_LIST_MAX;
+    l.named = m && m->n_job;
+    l.everybody = m && m->everybody;
     int rc = m ? list_all(&l, m, &err) : -1;
     tail.more = l.more;
     l.out.max = XOS_BODY_BYTES_MAX;

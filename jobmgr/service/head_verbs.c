@@ -240,13 +240,13 @@ static void serve_submit(void *service, struct xos_call *call)
     xos_pb_free(m);
 }
 
-/* Only its owner may see or touch a job; policy for others comes with the VO. */
+/* Its owner may see and touch a job, and whom policy lets. */
 static struct owned *job_of_caller(struct head *h, const struct xos_call *call,
                                    ProtobufCBinaryData id, struct xos_error *err)
 {
     char text[JOB_NAME_MAX] = "";
     struct owned *o = text_take(id, text, sizeof(text)) ? owned_find(h, text) : NULL;
-    if (o && strcmp(o->job->user, xos_call_caller(call)->name) == 0)
+    if (o && xos_caller_reaches(xos_call_caller(call), o->job->user))
         return o;
     xos_fail(err, XOS_NOT_FOUND, "no live job %.60s of %s", text, xos_call_caller(call)->name);
     return NULL;

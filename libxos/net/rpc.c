@@ -93,6 +93,11 @@ static void call_free(struct xos_call *call)
     xos_free(call);
 }
 
+bool xos_caller_reaches(const struct xos_caller *caller, const char *owner)
+{
+    return caller->others || strcmp(caller->name, owner) == 0;
+}
+
 const struct xos_caller *xos_call_caller(const struct xos_call *call)
 {
     return &call->caller;

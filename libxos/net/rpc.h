@@ -33,8 +33,12 @@ struct xos_caller {
     char name[XOS_HEADER_NAME_MAX]; /* alice@inria, n1.inria */
     char vo[XOS_HEADER_NAME_MAX];
     char role[XOS_HEADER_NAME_MAX];
-    uid_t uid; /* of a local process */
+    uid_t uid;   /* of a local process */
+    bool others; /* policy lets it do this to what belongs to others, too */
 };
+
+/* May it touch what belongs to this user? */
+bool xos_caller_reaches(const struct xos_caller *caller, const char *owner);
 
 struct xos_call; /* one request that is being served */
 

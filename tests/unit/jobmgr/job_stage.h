@@ -38,6 +38,9 @@ static inline int64_t stage_real_ms(struct xos_env *env)
     return (s->real_ms ? s->real_ms : xos_env_real_ms(xos_env_posix())) + (int64_t)s->ahead_ms;
 }
 
+/* Who asks from outside. */
+static struct xos_caller stage_caller = {.kind = XOS_CALLER_LOCAL, .name = STAGE_USER};
+
 static inline int stage_gate(void *arg, const struct xos_verb *verb, const struct xos_envelope *e,
                              const struct xos_request *request, const struct xos_peer *peer,
                              struct xos_caller *out, struct xos_error *err)
@@ -48,7 +51,7 @@ static inline int stage_gate(void *arg, const struct xos_verb *verb, const struc
     (void)request;
     (void)peer;
     (void)err;
-    *out = (struct xos_caller){.kind = XOS_CALLER_LOCAL, .name = STAGE_USER};
+    *out = stage_caller;
     return 0;
 }
 

@@ -180,6 +180,55 @@ out:
     worker_stage_close(&s.w);
 }
 
+/* Asks for the unit's output as bob, before the unit is there. */
+static int attach_early(struct raw_peer *p, bool others, struct xos_error *err)
+{
+    Xos__Job__AttachPb m = XOS__JOB__ATTACH_PB__INIT;
+    m.job = xos_pb_text(JOB);
+    m.epoch = 5;
+    m.follow = true;
+    stage_caller =
+        (struct xos_caller){.kind = XOS_CALLER_SIGNED, .name = "bob@inria", .others = others};
+    return stage_ask(&s.w.stage, p, "unit.attach", &m, 1, err);
+}
+
+static enum xos_code first_answer(struct raw_peer *p)
+{
+    struct xos_slice frame;
+    struct xos_envelope e;
+    struct xos_answer a;
+    struct xos_error err;
+    while (raw_peer_next(p, &frame, &err) != 1)
+        assert_int_equal(worker_stage_spin(&s.w, &err), 0);
+    assert_int_equal(xos_envelope_decode(&e, frame, &err), 0);
+    assert_int_equal(xos_answer_decode(&a, e.header, &err), 0);
+    xos_envelope_free(&e);
+    return a.code;
+}
+
+static void who_came_early_gets_no_more_than_others(void **state)
+{
+    static const struct {
+        const char *dir;
+        bool others;
+        enum xos_code code;
+    } rows[] = {{"early", false, XOS_DENIED}, {"early_admin", true, XOS_NONE}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct xos_error err = {0};
+        struct raw_peer bob = {.fd = -1};
+        XT_TRY(set_up(rows[i].dir, &err));
+        XT_TRY(attach_early(&bob, rows[i].others, &err));
+        for (int k = 0; k < 20; k++)
+            XT_TRY(worker_stage_spin(&s.w, &err));
+        XT_TRY(run_unit(&err));
+        assert_int_equal(first_answer(&bob), rows[i].code);
+    out:
+        raw_peer_close(&bob);
+        worker_stage_close(&s.w);
+    }
+}
+
 static void a_frozen_unit_is_reported_until_it_is_ended(void **state)
 {
     (void)state;
@@ -296,6 +345,7 @@ static const struct xt_test tests[] = {
     XT_PLAIN(a_renewal_counts_from_what_it_quotes),
     XT_PLAIN(a_unit_is_known_until_its_owner_has_its_end),
     XT_PLAIN(an_end_that_nobody_wants_is_not_kept),
+    XT_PLAIN(who_came_early_gets_no_more_than_others),
     XT_PLAIN(a_frozen_unit_is_reported_until_it_is_ended),
     XT_PLAIN(a_thawed_unit_is_reported_as_running),
     XT_PLAIN(a_restarted_worker_says_again_what_its_units_do),

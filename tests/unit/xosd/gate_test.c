@@ -410,6 +410,51 @@ out:
     tear_down();
 }
 
+static int policy_dir(struct xos_error *err)
+{
+    char dir[CONFIG_TEXT_MAX];
+    (void)snprintf(dir, sizeof(dir), "%.*s",
+                   (int)(strrchr(bed.config.policy, '/') - bed.config.policy), bed.config.policy);
+    int fd = xos_env_dir_open(xos_env_posix(), dir, err);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* The policy on what is another's: the caller may see it, or is served with his own alone. */
+static void others_are_reached_by_rule_alone(void **state)
+{
+    static const struct {
+        const char *policy;
+        bool others;
+    } rows[] = {
+        {"allow any to *\n", true},
+        {"allow any to * when own==yes\n", false},
+        {"allow any to *\ndeny alice@inria to job.list when own==no\n", false},
+        {"allow any to * when own==yes\nallow alice@inria to job.list when own==no\n", true},
+        {"allow any to * when own==yes\nallow alice@inria to job.signal when own==no\n", false},
+    };
+    (void)state;
+    struct xos_error err = {0};
+    XT_TRY(set_up(&err));
+    int fd = policy_dir(&err);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gatebed_ask a;
+        struct gatebed_answer answer;
+        XT_TRY(xos_env_file_replace(xos_env_posix(), fd, "policy", rows[i].policy,
+                                    strlen(rows[i].policy), 0644, &err));
+        XT_TRY(gate_reload(bed.gate, &err));
+        gatebed_ask_init(&a, &bed, GATEBED_ALICE, "job.list");
+        XT_TRY(send_ask(&a, NULL, &answer, &err));
+        assert_int_equal(answer.code, XOS_NONE);
+        assert_int_equal(bed.caller.others, rows[i].others);
+        assert_int_equal(xos_caller_reaches(&bed.caller, "bob@inria"), rows[i].others);
+        assert_true(xos_caller_reaches(&bed.caller, "alice@inria"));
+    }
+    xos_env_close(xos_env_posix(), fd);
+out:
+    tear_down();
+}
+
 static void what_was_recorded_is_not_served_again(void **state)
 {
     (void)state;
@@ -604,13 +649,9 @@ static void a_policy_that_is_wrong_changes_nothing(void **state)
     struct xos_error err = {0};
     struct gatebed_ask a;
     struct gatebed_answer answer;
-    char dir[CONFIG_TEXT_MAX];
     int fd = -1;
     XT_TRY(set_up(&err));
-    (void)snprintf(dir, sizeof(dir), "%.*s",
-                   (int)(strrchr(bed.config.policy, '/') - bed.config.policy), bed.config.policy);
-    fd = xos_env_dir_open(xos_env_posix(), dir, &err);
-    assert_true(fd >= 0);
+    fd = policy_dir(&err);
     XT_TRY(xos_env_file_replace(xos_env_posix(), fd, "policy", "alow any to *\n", 14, 0644, &err));
     XT_REFUSED(gate_reload(bed.gate, &err), XOS_INVALID);
     assert_non_null(strstr(err.text, "allow"));
@@ -665,6 +706,7 @@ out:
 static const struct xt_test tests[] = {
     XT_PLAIN(each_step_refuses_by_its_name),
     XT_PLAIN(the_right_ones_are_served),
+    XT_PLAIN(others_are_reached_by_rule_alone),
     XT_PLAIN(what_was_recorded_is_not_served_again),
     XT_PLAIN(no_bit_may_be_changed),
     XT_PLAIN(without_a_signature_there_is_little),
