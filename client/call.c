@@ -149,7 +149,8 @@ static int call_open(struct client_call *c, struct xos_slice frame, struct xos_e
 /* What anybody may ask is not signed: it is asked before there is a login. */
 static bool is_open(const char *verb)
 {
-    return strcmp(verb, "node.hello") == 0 || strncmp(verb, "ca.", 3) == 0;
+    return strcmp(verb, "node.hello") == 0 || strcmp(verb, "node.status") == 0 ||
+           strncmp(verb, "ca.", 3) == 0;
 }
 
 int client_call_begin(struct client_call **out, struct xos_client *client,

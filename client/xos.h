@@ -138,6 +138,36 @@ struct xos_identity {
 XOS_API int xos_whoami(struct xos_identity **out, struct xos_fault *fault);
 XOS_API void xos_identity_free(struct xos_identity *identity); /* takes NULL */
 
+/* How the node is that one is connected to */
+
+struct xos_problem {
+    const char *what; /* "disk" */
+    const char *why;  /* and what to do */
+};
+
+/* Times are milliseconds since 1970. */
+struct xos_node_status {
+    size_t size;
+    const char *node, *institution, *release;
+    const char *state; /* up draining drained */
+    const char *const *roles;
+    size_t role_count;
+    bool federated;
+    uint64_t started_ms;
+    uint32_t nodes_up, nodes_down; /* that it knows, itself included */
+    uint32_t jobs;                 /* live ones that it owns */
+    uint32_t units, claims;
+    double disk_free;               /* 0 … 1 */
+    uint64_t certificate_ms, ca_ms; /* when they end; 0: there is none */
+    const struct xos_problem *problems;
+    size_t problem_count;
+};
+
+/* Needs no login. The caller frees. */
+XOS_API int xos_node_status(struct xos_client *client, struct xos_node_status **out,
+                            struct xos_fault *fault);
+XOS_API void xos_node_status_free(struct xos_node_status *status); /* takes NULL */
+
 /* What to run */
 
 struct xos_job_file {

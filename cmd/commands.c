@@ -20,6 +20,7 @@ const struct cmd_command cmd_commands[] = {
     {"sub", "xsub", "submit a job, print its id, and go", cmd_sub, &run_options_batch_table},
     {"nodes", "xnodes", "find nodes", cmd_nodes, &cmd_nodes_options},
     {"node", NULL, "empty nodes, and use them again", cmd_node, &cmd_node_options},
+    {"status", NULL, "how this node is, and what is wrong", cmd_status, &cmd_status_options},
     {"log", "xlog", "show what a job wrote", cmd_log, &cmd_log_options},
 };
 const size_t cmd_command_count = sizeof(cmd_commands) / sizeof(cmd_commands[0]);

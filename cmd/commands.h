@@ -28,11 +28,13 @@ int cmd_logout(int argc, char **argv);
 int cmd_whoami(int argc, char **argv);
 int cmd_nodes(int argc, char **argv);
 int cmd_node(int argc, char **argv);
+int cmd_status(int argc, char **argv);
 int cmd_sandbox(int argc, char **argv);
 
 extern const struct cmd_options cmd_kill_options, cmd_wait_options, cmd_attach_options;
 extern const struct cmd_options cmd_ps_options, cmd_log_options;
 extern const struct cmd_options cmd_nodes_options, cmd_node_options, cmd_sandbox_options;
+extern const struct cmd_options cmd_status_options;
 extern const struct cmd_options cmd_login_options, cmd_logout_options, cmd_whoami_options;
 
 /* Connect, or say why not and end with 125. */

@@ -311,7 +311,8 @@ const char *discovery_head_of(struct discovery *d, const char *institution)
 
 static int count_one(void *arg, const struct member *m)
 {
-    *(size_t *)arg += m->state != ROW_DOWN;
+    struct discovery_counts *n = arg;
+    *(m->state == ROW_DOWN ? &n->down : &n->up) += 1;
     return 0;
 }
 
@@ -322,10 +323,16 @@ bool discovery_settled(const struct discovery *d)
 
 size_t discovery_count(const struct discovery *d)
 {
-    size_t n = 1;
+    struct discovery_counts n;
+    discovery_counts(d, &n);
+    return n.up;
+}
+
+void discovery_counts(const struct discovery *d, struct discovery_counts *out)
+{
+    *out = (struct discovery_counts){.up = 1};
     if (d->members)
-        members_each(d->members, count_one, &n);
-    return n;
+        members_each(d->members, count_one, out);
 }
 
 void discovery_each(const struct discovery *d, int (*each)(void *arg, const struct member *member),

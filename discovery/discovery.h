@@ -107,6 +107,10 @@ const char *discovery_head_of(struct discovery *d, const char *institution);
 bool discovery_settled(const struct discovery *d);
 /* How many nodes are up, this one included. */
 size_t discovery_count(const struct discovery *d);
+struct discovery_counts {
+    size_t up, down; /* nodes with a row here; this one is up */
+};
+void discovery_counts(const struct discovery *d, struct discovery_counts *out);
 
 /* Say farewell: others need not wait for this node's silence. */
 void discovery_leave(struct discovery *d);

@@ -147,6 +147,27 @@ void jobmgr_drain(struct jobmgr *j, bool draining)
         worker_drain(j->worker, draining);
 }
 
+void jobmgr_full(struct jobmgr *j, bool full)
+{
+    if (j->worker)
+        j->worker->full = full;
+    if (j->head)
+        head_full(j->head, full);
+}
+
+void jobmgr_count(struct jobmgr *j, struct jobmgr_counts *out)
+{
+    *out = (struct jobmgr_counts){.store_failed = xos_store_failed(j->store)};
+    if (j->head)
+        out->jobs = head_count(j->head);
+    if (!j->worker)
+        return;
+    out->units = worker_count(j->worker);
+    out->claims = (uint32_t)claim_count(j->worker->claims);
+    out->draining = j->worker->draining;
+    out->empty = worker_empty(j->worker);
+}
+
 static void on_isolates(void *arg, const char *how)
 {
     struct jobmgr *j = arg;

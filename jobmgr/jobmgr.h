@@ -61,6 +61,18 @@ void jobmgr_limits(struct jobmgr *j, uint32_t jobs_per_user, uint32_t units_per_
 /* Take no new units, or take them again; what runs goes on. The node's row says how far it is. */
 void jobmgr_drain(struct jobmgr *j, bool draining);
 
+/* The disk is too full for new jobs and units, or not any more. */
+void jobmgr_full(struct jobmgr *j, bool full);
+
+/* What is going on here; the gauges by state are brought up to date at the same time. */
+struct jobmgr_counts {
+    uint32_t jobs;          /* live, of this head */
+    uint32_t units, claims; /* of this worker */
+    bool draining, empty;
+    bool store_failed;
+};
+void jobmgr_count(struct jobmgr *j, struct jobmgr_counts *out);
+
 /* Writes what waits to be written, and goes. Units run on. */
 void jobmgr_free(struct jobmgr *j);
 

@@ -53,6 +53,8 @@ static const struct xos_conf_key keys[] = {
      "live jobs of one user at this head; 0: no bound"},
     {"limits", "units_per_user", XOS_CONF_NUMBER, "0", 0, 4096,
      "units of one user on this node; 0: no bound"},
+    {"limits", "spool_min_free", XOS_CONF_NUMBER, "5", 0, 100,
+     "percent of the disk that must be free for new units and jobs"},
     {"log", "level", XOS_CONF_TEXT, "info", 0, 0, "error, warning, notice, info or debug"},
 };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -235,6 +237,7 @@ static int fill(struct config *c, const struct xos_conf *conf, struct xos_error 
     c->output_bytes_max = xos_conf_number(conf, "limits", "output_per_unit");
     c->jobs_per_user = (uint32_t)xos_conf_number(conf, "limits", "jobs_per_user");
     c->units_per_user = (uint32_t)xos_conf_number(conf, "limits", "units_per_user");
+    c->spool_min_free = (unsigned)xos_conf_number(conf, "limits", "spool_min_free");
     c->log_level = xos_log_level_find(xos_conf_text(conf, "log", "level"));
     if (c->log_level < 0)
         return xos_fail(err, XOS_INVALID,

@@ -45,6 +45,7 @@ struct config {
     uint64_t mem_bytes;
     uint64_t output_bytes_max;
     uint32_t jobs_per_user, units_per_user;
+    unsigned spool_min_free; /* percent */
     int log_level;
 };
 

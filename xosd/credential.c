@@ -83,6 +83,7 @@ static int verify_own(struct credential *id, struct xos_env *env, const char *no
     id->facts = who.node;
     id->from_ms = who.from_ms;
     id->to_ms = who.to_ms;
+    id->ca_to_ms = who.issuer_to_ms;
     auth_principal_free(&who);
     auth_anchors_free(&own);
     return rc;

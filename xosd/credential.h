@@ -16,6 +16,7 @@ struct credential {
     struct auth_self self;
     struct auth_node_facts facts;
     int64_t from_ms, to_ms; /* of the certificate */
+    int64_t ca_to_ms;       /* of its issuing CA */
     uint8_t curve_public[XOS_CURVE_KEY_BYTES], curve_secret[XOS_CURVE_KEY_BYTES];
     struct xos_key *key;
     struct xos_buf chain[AUTH_CHAIN_MAX];

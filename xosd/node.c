@@ -16,13 +16,11 @@
 #include "xosd/membership.h"
 #include "xosd/peers.h"
 #include "xosd/renewal.h"
+#include "xosd/status.h"
 #include "xosd/web.h"
 #include "xosd/xosd.pb-c.h"
 
 #include <string.h>
-
-#define NODE_DISK_CHECK_MS 10000
-#define NODE_DISK_FREE_MIN 0.05 /* below it the node is not well */
 
 struct node {
     struct xos_loop *loop;
@@ -42,9 +40,8 @@ struct node {
     struct jobmgr *jobs;
     struct drain *drain;
     struct xos_local *local;
+    struct status *status;
     struct web *web;
-    struct xos_timer *disk;
-    double disk_free;
 };
 
 /* What anybody may ask */
@@ -72,30 +69,6 @@ static void serve_hello(void *service, struct xos_call *call)
 
 static const struct xos_verb verbs[] = {
     {"node.hello", serve_hello, XOS_VERB_OPEN | XOS_VERB_PROVEN}};
-
-static bool healthy(void *arg, struct xos_buf *out)
-{
-    const struct node *n = arg;
-    struct xos_error err;
-    if (n->disk_free >= NODE_DISK_FREE_MIN)
-        return true;
-    (void)xos_buf_addf(out, &err, "disk: %.1f %% free under %s\n", n->disk_free * 100,
-                       n->config.state_dir);
-    return false;
-}
-
-static void on_disk(void *arg)
-{
-    struct node *n = arg;
-    struct xos_error err;
-    struct xos_disk disk;
-    int dir = xos_env_dir_open(n->env, n->config.state_dir, &err);
-    if (dir >= 0 && xos_env_disk_free(n->env, dir, &disk, &err) == 0)
-        n->disk_free = disk.free_ratio;
-    xos_env_close(n->env, dir);
-    xos_metric_set(XOS_M_DISK_FREE_RATIO, n->config.state_dir, n->disk_free);
-    xos_timer_set(n->disk, NODE_DISK_CHECK_MS);
-}
 
 /* Start, step by step */
 
@@ -369,25 +342,46 @@ static int start_local(struct node *n, struct xos_error *err)
     return xos_local_listen(&n->local, n->loop, n->config.socket, 0666, on_local, n, err);
 }
 
+static int start_status(struct node *n, struct xos_error *err)
+{
+    const struct status_config c = {.loop = n->loop,
+                                    .rpc = n->rpc,
+                                    .config = &n->config,
+                                    .discovery = n->discovery,
+                                    .jobs = n->jobs,
+                                    .identity = &n->credential,
+                                    .peers = n->peers};
+    return status_new(&n->status, &c, err);
+}
+
+static void sample(void *arg)
+{
+    status_sample(arg);
+}
+
 static int start_web(struct node *n, struct xos_error *err)
 {
+    static const struct web_ops ops = {.well = status_well, .sample = sample};
     xos_metric_set(XOS_M_BUILD_INFO, xos_version, 1);
-    if (xos_timer_new(&n->disk, n->loop, on_disk, n, err) < 0)
-        return -1;
-    on_disk(n);
     if (!n->config.http_host[0])
         return 0;
-    return web_new(&n->web, n->loop, n->config.http_host, n->config.http_port, healthy, n, err);
+    return web_new(&n->web, n->loop, n->config.http_host, n->config.http_port, &ops, n->status,
+                   err);
 }
 
 static const struct {
     const char *name;
     int (*start)(struct node *n, struct xos_error *err);
 } steps[] = {
-    {"identity", start_identity},     {"discovery", start_discovery},
-    {"other nodes", start_peers},     {"calls", start_rpc},
-    {"certificates", start_ca},       {"jobs", start_jobs},
-    {"membership", start_membership}, {"metrics", start_web},
+    {"identity", start_identity},
+    {"discovery", start_discovery},
+    {"other nodes", start_peers},
+    {"calls", start_rpc},
+    {"certificates", start_ca},
+    {"jobs", start_jobs},
+    {"membership", start_membership},
+    {"status", start_status},
+    {"metrics", start_web},
     {"local socket", start_local}, /* last: who can connect finds
                                       everything there */
 };
@@ -472,7 +466,7 @@ void node_free(struct node *n)
         return;
     xos_local_free(n->local);
     web_free(n->web);
-    xos_timer_free(n->disk);
+    status_free(n->status);
     jobmgr_free(n->jobs);
     membership_free(n->membership);
     renewal_free(n->renewal);

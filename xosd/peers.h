@@ -28,6 +28,7 @@
 #define PEERS_LINK_IDLE_MS 30000 /* a link that nobody holds */
 #define PEERS_SWEEP_MS 5000
 #define PEERS_MESSAGE_BYTES_MAX 65536
+#define PEERS_SKEW_MS 10000 /* a clock that is so far off is logged */
 
 struct peers;
 
@@ -68,6 +69,13 @@ void peers_release(struct peers *p, const char *node);
 
 /* A node met so far that is a head of this institution; NULL: none. Borrowed. */
 const char *peers_head(const struct peers *p, const char *institution);
+
+/* The peer whose clock differs most from ours, by what it wrote into its last answer. */
+struct peers_clock {
+    char node[AUTH_NAME_BYTES_MAX + 1]; /* empty: none has answered */
+    int64_t ahead_ms;                   /* its clock minus ours */
+};
+void peers_clock(const struct peers *p, struct peers_clock *out);
 
 /* The certificate was renewed, or has ended: it is shown from now on, or not. */
 int peers_identity(struct peers *p, struct xos_error *err);

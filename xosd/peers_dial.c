@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* peers_dial.c - requests to peers: each a stream of the one connection. */
 #include "libxos/base/alloc.h"
+#include "libxos/base/telemetry.h"
 #include "xosd/peers_parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -105,6 +107,20 @@ static void cancel(void *arg, struct xos_dial *d)
     dial_free(d);
 }
 
+/* A peer whose clock is off is told of once in each direction. */
+static void note_clock(const struct peers *p, const char *name, int64_t ahead_ms)
+{
+    struct peer *peer = peer_find(p, name);
+    if (!peer)
+        return;
+    bool was = peer->has_clock && llabs(peer->ahead_ms) > PEERS_SKEW_MS;
+    if (!was && llabs(ahead_ms) > PEERS_SKEW_MS)
+        xos_log(XOS_EV_CLOCK_SKEW, "node=%s ahead_ms=%lld", name, (long long)ahead_ms);
+    peer->has_clock = true;
+    peer->ahead_ms = ahead_ms;
+    xos_metric_set(XOS_M_CLOCK_OFFSET_SECONDS, name, (double)ahead_ms / 1000);
+}
+
 static int verify_answer(void *arg, const struct xos_envelope *e, const struct xos_answer *a,
                          struct xos_error *err)
 {
@@ -118,7 +134,10 @@ static int verify_answer(void *arg, const struct xos_envelope *e, const struct x
     if (strcmp(name, a->node) != 0)
         return xos_fail(err, XOS_DENIED, "the certificate of %s with an answer of %s", name,
                         a->node);
-    return xos_key_verify(who->key, XOS_ANSWER_DOMAIN, e->header, e->signature, err);
+    if (xos_key_verify(who->key, XOS_ANSWER_DOMAIN, e->header, e->signature, err) < 0)
+        return -1;
+    note_clock(p, name, a->issued_ms - xos_env_real_ms(p->env));
+    return 0;
 }
 
 void dials_open(struct peers *p)
@@ -148,4 +167,14 @@ void dials_free(struct peer *peer)
         xos_conn_free(peer->dials->conn);
         dial_free(peer->dials);
     }
+}
+
+void peers_clock(const struct peers *p, struct peers_clock *out)
+{
+    *out = (struct peers_clock){.node = ""};
+    for (const struct peer *peer = p->table; peer; peer = peer->hh.next)
+        if (peer->has_clock && (!out->node[0] || llabs(peer->ahead_ms) > llabs(out->ahead_ms))) {
+            memcpy(out->node, peer->name, sizeof(out->node));
+            out->ahead_ms = peer->ahead_ms;
+        }
 }

@@ -11,7 +11,7 @@ struct web {
     struct evhttp *http;
     int fd;
     struct xos_env *env;
-    web_health_f health;
+    const struct web_ops *ops;
     void *arg;
 };
 
@@ -26,9 +26,10 @@ static void answer(struct evhttp_request *request, int code, const char *reason,
 
 static void on_metrics(struct evhttp_request *request, void *arg)
 {
-    (void)arg;
+    struct web *w = arg;
     struct xos_buf body = XOS_BUF(WEB_METRICS_BYTES_MAX);
     struct xos_error err;
+    w->ops->sample(w->arg);
     if (xos_metrics_print(&body, &err) < 0)
         evhttp_send_error(request, HTTP_INTERNAL, err.text);
     else
@@ -41,7 +42,7 @@ static void on_healthz(struct evhttp_request *request, void *arg)
     struct web *w = arg;
     struct xos_buf body = XOS_BUF(WEB_METRICS_BYTES_MAX);
     struct xos_error err;
-    if (!w->health(w->arg, &body))
+    if (!w->ops->well(w->arg, &body))
         answer(request, HTTP_SERVUNAVAIL, "Service Unavailable", "text/plain", &body);
     else if (xos_buf_add_text(&body, "ok\n", &err) == 0)
         answer(request, HTTP_OK, "OK", "text/plain", &body);
@@ -60,12 +61,12 @@ void web_free(struct web *w)
 }
 
 int web_new(struct web **out, struct xos_loop *loop, const char *host, unsigned port,
-            web_health_f health, void *arg, struct xos_error *err)
+            const struct web_ops *ops, void *arg, struct xos_error *err)
 {
     struct web *w = xos_alloc(sizeof(*w));
     if (!w)
         return xos_fail(err, XOS_NOMEM, "web");
-    *w = (struct web){.env = xos_loop_env(loop), .fd = -1, .health = health, .arg = arg};
+    *w = (struct web){.env = xos_loop_env(loop), .fd = -1, .ops = ops, .arg = arg};
     w->fd = xos_env_tcp_listen(w->env, host, port, err);
     if (w->fd < 0) {
         web_free(w);

@@ -11,12 +11,16 @@
 
 struct web;
 
-/* Is the node well? Appends lines that say what is wrong and returns false when something is. */
-typedef bool (*web_health_f)(void *arg, struct xos_buf *out);
+struct web_ops {
+    /* Is the node well? Appends lines that say what is wrong and returns false when something is.
+     */
+    bool (*well)(void *arg, struct xos_buf *out);
+    void (*sample)(void *arg); /* bring the gauges up to date */
+};
 
 /* port 0: the system's choice. */
 int web_new(struct web **out, struct xos_loop *loop, const char *host, unsigned port,
-            web_health_f health, void *arg, struct xos_error *err);
+            const struct web_ops *ops, void *arg, struct xos_error *err);
 void web_free(struct web *w);
 
 #endif

@@ -82,16 +82,18 @@ const char *job_unit_state_name(const struct job_unit *u)
     return xos_states_name(&u->states);
 }
 
+const char *const job_state_names[JOB_STATE_NAMES] = {"running", "starting", "suspended", "ending",
+                                                      "queued"};
+
 /* The job is where the unit is that has come furthest without being done. */
 const char *job_state_name(const struct job *j)
 {
-    static const char *const order[] = {"running", "starting", "suspended", "ending", "queued"};
     if (j->done)
         return "done";
-    for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++)
+    for (size_t k = 0; k < JOB_STATE_NAMES; k++)
         for (uint32_t i = 0; i < j->shape.units; i++)
-            if (strcmp(job_unit_state_name(&j->units[i]), order[k]) == 0)
-                return order[k];
+            if (strcmp(job_unit_state_name(&j->units[i]), job_state_names[k]) == 0)
+                return job_state_names[k];
     return "ending";
 }
 

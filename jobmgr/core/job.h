@@ -149,6 +149,8 @@ int job_step(struct job *j, const struct job_input *in, struct job_actions *out,
              struct xos_error *err);
 
 /* For listings: "queued", "starting", "running", "suspended", "ending", "done". */
+#define JOB_STATE_NAMES 5 /* of live jobs, the first that applies */
+extern const char *const job_state_names[JOB_STATE_NAMES];
 const char *job_state_name(const struct job *j);
 const char *job_unit_state_name(const struct job_unit *u);
 

@@ -537,11 +537,25 @@ static bool not_journalled(struct owned *o, const struct batch *b, const struct 
     return false;
 }
 
+/* By the end of the unit whose status is the job's. */
+static void count_ended(const struct owned *o, const struct batch *b)
+{
+    const struct job *j = o->job;
+    if (b->count == 0 || b->events[b->count - 1].kind != JOB_EVENT_DONE)
+        return;
+    for (uint32_t i = 0; i < j->shape.units; i++)
+        if (unit_exit_status(&j->units[i].exit) == j->status) {
+            xos_metric_add(XOS_M_JOBS_ENDED, unit_end_name(j->units[i].exit.how), 1);
+            return;
+        }
+}
+
 bool owned_journalled(struct owned *o, const struct batch *b, const struct xos_error *result)
 {
     if (result->code != XOS_NONE)
         return not_journalled(o, b, result);
     o->batch = NULL;
+    count_ended(o, b);
     (void)xos_failpoint("head.journalled");
     watchers_tell(o, b);
     (void)xos_failpoint("head.told");
@@ -573,6 +587,11 @@ int head_new(struct head **out, const struct head_config *config, struct xos_err
     }
     *out = h;
     return 0;
+}
+
+void head_full(struct head *h, bool full)
+{
+    h->full = full;
 }
 
 void head_limits(struct head *h, uint32_t jobs_per_user)

@@ -55,6 +55,8 @@ struct head;
 int head_new(struct head **out, const struct head_config *config, struct xos_error *err);
 /* A node has room again: the job that waits longest tries at once, and when it starts the next. */
 void head_room(struct head *h);
+void head_full(struct head *h, bool full); /* no new jobs: the disk has no room */
+uint32_t head_count(const struct head *h); /* live jobs; sets their gauges */
 void head_limits(struct head *h, uint32_t jobs_per_user);
 void head_free(struct head *h);
 

@@ -3,6 +3,7 @@
 #include "jobmgr/jobmgr.pb-c.h"
 #include "jobmgr/service/owned.h"
 #include "libxos/base/alloc.h"
+#include "libxos/base/telemetry.h"
 #include "libxos/wire/pb.h"
 
 #include <inttypes.h>
@@ -167,6 +168,20 @@ static int list_all(struct listing *l, const Xos__Job__ListPb *m, struct xos_err
     if (rc == 0 && m->ended_within_ms)
         rc = list_ended(l, m->ended_within_ms, err);
     return rc;
+}
+
+uint32_t head_count(const struct head *h)
+{
+    uint32_t counts[JOB_STATE_NAMES] = {0}, live = 0;
+    for (const struct owned *o = h->jobs; o; o = o->hh.next) {
+        const char *state = job_state_name(o->job);
+        for (size_t i = 0; i < JOB_STATE_NAMES; i++)
+            counts[i] += strcmp(job_state_names[i], state) == 0;
+        live += !o->job->done;
+    }
+    for (size_t i = 0; i < JOB_STATE_NAMES; i++)
+        xos_metric_set(XOS_M_JOBS, job_state_names[i], (double)counts[i]);
+    return live;
 }
 
 void head_serve_list(void *service, struct xos_call *call)

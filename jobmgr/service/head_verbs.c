@@ -130,6 +130,14 @@ static void serve_report(void *service, struct xos_call *call)
 
 static int check_limits(struct head *h, const char *user, struct xos_error *err)
 {
+    if (h->full) {
+        xos_metric_add(XOS_M_LIMITS_REACHED, "spool_min_free", 1);
+        return xos_fail(
+            err, XOS_LIMIT,
+            "spool_min_free: the disk of %s is too full for new jobs; its administrator "
+            "must make room",
+            h->config.node);
+    }
     uint32_t live = 0;
     for (const struct owned *o = h->jobs; o && h->config.jobs_per_user; o = o->hh.next)
         live += !o->job->done && strcmp(o->job->user, user) == 0;

@@ -57,6 +57,7 @@ struct head {
     struct owned *waiting;    /* for room, the first to come in front */
     struct xos_task room;
     int64_t last_number;
+    bool full; /* the disk has no room for new jobs */
     struct head_hold *hold;
     struct place_node *candidates; /* HEAD_CANDIDATES_MAX, for one placement */
 };

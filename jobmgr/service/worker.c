@@ -26,7 +26,6 @@ struct unit *worker_find(const struct worker *w, const char *job, uint32_t unit)
 static void metrics(const struct worker *w)
 {
     xos_metric_set(XOS_M_CLAIMS, NULL, (double)claim_count(w->claims));
-    xos_metric_set(XOS_M_UNITS, "live", (double)HASH_COUNT(w->units));
     if (w->config.claimed)
         w->config.claimed(w->config.arg);
 }
@@ -67,6 +66,23 @@ void worker_drain(struct worker *w, bool draining)
 bool worker_empty(const struct worker *w)
 {
     return w->listed && claim_count(w->claims) == 0 && HASH_COUNT(w->units) == 0;
+}
+
+uint32_t worker_count(const struct worker *w)
+{
+    static const struct {
+        const char *name;
+        enum worker_unit_state first, last;
+    } rows[] = {{"starting", WORKER_UNIT_SAVING, WORKER_UNIT_ORDERING},
+                {"running", WORKER_UNIT_LIVE, WORKER_UNIT_LIVE},
+                {"ending", WORKER_UNIT_ENDING, WORKER_UNIT_GONE}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t n = 0;
+        for (const struct unit *u = w->units; u; u = u->hh.next)
+            n += u->state >= rows[i].first && u->state <= rows[i].last;
+        xos_metric_set(XOS_M_UNITS, rows[i].name, (double)n);
+    }
+    return HASH_COUNT(w->units);
 }
 
 static void worker_add(struct worker *w, struct unit *u)
@@ -138,6 +154,11 @@ static int claim_take(struct worker *w, struct xos_call *call, const Xos__Job__C
     struct claim c;
     if (w->draining)
         return xos_fail(err, XOS_BUSY, "%s is draining", w->config.node);
+    if (w->full) {
+        xos_metric_add(XOS_M_LIMITS_REACHED, "spool_min_free", 1);
+        return xos_fail(err, XOS_BUSY, "spool_min_free: the disk of %s is too full for new units",
+                        w->config.node);
+    }
     if (claim_fill(&c, m, xos_call_caller(call)->name, err) < 0 || admit_claim(w, m, err) < 0)
         return -1;
     supersede(w, &c, m);

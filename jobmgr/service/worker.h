@@ -52,11 +52,13 @@ struct worker {
     bool isolated;         /* execd gives units a root of their own: scratch is /xos/scratch */
     bool listed;           /* execd has told which units there are */
     bool draining;         /* no new claims */
+    bool full;             /* nor any: the disk has no room */
 };
 
 int worker_new(struct worker **out, const struct worker_config *config, struct xos_error *err);
 void worker_drain(struct worker *w, bool draining);
-bool worker_empty(const struct worker *w); /* no claim, and no unit whose end is not told */
+bool worker_empty(const struct worker *w);     /* no claim, and no unit whose end is not told */
+uint32_t worker_count(const struct worker *w); /* units; sets their gauges */
 void worker_limits(struct worker *w, uint32_t units_per_user);
 void worker_free(struct worker *w);
 

@@ -33,11 +33,11 @@ bob timeout 20 xattach "$id" >"$work/out" 2>&1
 is "$? $(grep -c secret "$work/out")" "125 0" "bob: xattach"
 
 # Inria lets him see, but not touch.
-let() { # let RULE: at inria
+rule() { # rule RULE: at inria
     echo "$1" >>"$XOS_SANDBOX/inria/policy"
     kill -HUP "$(box_pid n1.inria)"
 }
-let 'allow bob@vu to job.list, job.watch, unit.attach when own==no'
+rule 'allow bob@vu to job.list, job.watch, unit.attach when own==no'
 sees() { bob xps "$id" | grep -q hers; }
 wait_for 10 sees
 ok $? "a rule lets him see it"
@@ -46,7 +46,7 @@ is "$(alice xps -a | awk 'NR <= 2 {print $2}' | tr '\n' ' ')" "USER alice@inria 
 seen "1 0" xkill "$id"
 runs
 ok $? "the job runs on"
-let 'allow bob@vu to job.signal when own==no'
+rule 'allow bob@vu to job.signal when own==no'
 kills() { bob xkill "$id" 2>"$work/err"; }
 wait_for 10 kills
 ok $? "and another lets him end it"

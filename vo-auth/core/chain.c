@@ -241,8 +241,8 @@ static int step_principal(struct walk *w)
     memcpy(p->serial, leaf->serial.data, sizeof(p->serial));
     p->from_ms = leaf->from_ms;
     p->to_ms = leaf->to_ms;
-    p->until_ms =
-        earliest(earliest(leaf->to_ms, w->link[w->links - 1].to_ms), w->anchor->root.to_ms);
+    p->issuer_to_ms = w->link[w->links - 1].to_ms;
+    p->until_ms = earliest(earliest(leaf->to_ms, p->issuer_to_ms), w->anchor->root.to_ms);
     p->expired_for_ms = ago > AUTH_SKEW_MS_MAX ? ago : 0;
     return 0;
 }

@@ -43,6 +43,7 @@ struct auth_principal {
     uint8_t serial[AUTH_SERIAL_BYTES];
     int64_t from_ms;
     int64_t to_ms;
+    int64_t issuer_to_ms;             /* of the issuing CA */
     int64_t until_ms;                 /* earliest end in the whole chain: a cache's limit */
     int64_t expired_for_ms;           /* 0: it has not ended */
     struct auth_node_facts node;      /* kind NODE */

@@ -2,6 +2,7 @@
 /* Were this to fail: a node runs what its institution does not allow, or in the name of somebody
  * who has not signed. */
 #include "jobmgr/core/claim.h"
+#include "jobmgr/judge/request.h"
 #include "libxos/base/units.h"
 #include "tests/lib/vo_fixture.h"
 #include "tests/unit/jobmgr/trust_stage.h"
@@ -100,8 +101,10 @@ static void refusal(char text[static 256])
 static void proof_is_whole(const Xos__Job__StartPb *m)
 {
     struct xos_error err = {0};
-    Xos__Job__ProofPb *p = xos_pb_unpack(&xos__job__proof_pb__descriptor, fixture_slice(&s.w.proof),
-                                         XOS_BODY_BYTES_MAX, XOS_PB_TOLERANT, &err);
+    struct xos_slice proof = {NULL, 0};
+    assert_int_equal(request_proof(&proof, fixture_slice(&s.w.papers), &err), 0);
+    Xos__Job__ProofPb *p = xos_pb_unpack(&xos__job__proof_pb__descriptor, proof, XOS_BODY_BYTES_MAX,
+                                         XOS_PB_TOLERANT, &err);
     assert_non_null(p);
     assert_int_equal(p->grant.len, s.t.by.grant.len);
     assert_int_equal(p->n_user_chain, 2);

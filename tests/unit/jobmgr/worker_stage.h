@@ -20,10 +20,10 @@ struct worker_stage {
     int execd_listener, execd;
     enum execd_isolation isolation;
     unsigned starts;
-    bool as_user;         /* the last of them has XOS_USER=STAGE_USER */
-    const char *listed;   /* the unit that execd says lives; NULL: none */
-    struct xos_buf proof; /* what came with it */
-    int proof_fd;
+    bool as_user;          /* the last of them has XOS_USER=STAGE_USER */
+    const char *listed;    /* the unit that execd says lives; NULL: none */
+    struct xos_buf papers; /* what came with it */
+    int papers_fd;
     int shim_listener, shim;
     struct shim_frame told; /* the last frame to the shim that is not ASK */
     unsigned told_count;
@@ -56,7 +56,7 @@ static inline int worker_stage_open(struct worker_stage *w, const char *name, st
     *w = (struct worker_stage){.execd_listener = -1, .execd = -1, .shim_listener = -1, .shim = -1};
     w->isolation = EXECD_CGROUP2;
     w->body = XOS_BUF(XOS_BODY_BYTES_MAX);
-    w->proof = XOS_BUF(XOS_BODY_BYTES_MAX);
+    w->papers = XOS_BUF(XOS_BODY_BYTES_MAX);
     (void)snprintf(w->dir, sizeof(w->dir), "%s/%s", xt_dir(), name);
     (void)mkdir(w->dir, 0700);
     stage_mkdir(w->dir, "units");
@@ -92,19 +92,19 @@ static inline void worker_stage_close(struct worker_stage *w)
     stage_hang_up(&w->shim);
     stage_hang_up(&w->shim_listener);
     xos_buf_free(&w->body);
-    xos_buf_free(&w->proof);
+    xos_buf_free(&w->papers);
 }
 
 static inline void stage_take_proof(struct worker_stage *w)
 {
     static uint8_t bytes[XOS_BODY_BYTES_MAX];
     struct xos_error err;
-    ssize_t n = w->proof_fd < 0 ? 0 : pread(w->proof_fd, bytes, sizeof(bytes), 0);
-    xos_buf_clear(&w->proof);
+    ssize_t n = w->papers_fd < 0 ? 0 : pread(w->papers_fd, bytes, sizeof(bytes), 0);
+    xos_buf_clear(&w->papers);
     assert_true(n >= 0);
-    if (w->proof_fd >= 0)
-        assert_int_not_equal(fcntl(w->proof_fd, F_GET_SEALS) & F_SEAL_WRITE, 0);
-    assert_int_equal(xos_buf_add(&w->proof, bytes, (size_t)n, &err), 0);
+    if (w->papers_fd >= 0)
+        assert_int_not_equal(fcntl(w->papers_fd, F_GET_SEALS) & F_SEAL_WRITE, 0);
+    assert_int_equal(xos_buf_add(&w->papers, bytes, (size_t)n, &err), 0);
 }
 
 static inline void stage_execd_answer(struct worker_stage *w, const struct execd_request *r)
@@ -138,10 +138,10 @@ static inline int worker_stage_spin(struct worker_stage *w, struct xos_error *er
     ssize_t n;
     if (w->execd < 0)
         w->execd = accept4(w->execd_listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    while (w->execd >= 0 && sys_recv_fd(w->execd, packet, sizeof(packet), &w->proof_fd, 0) > 0) {
+    while (w->execd >= 0 && sys_recv_fd(w->execd, packet, sizeof(packet), &w->papers_fd, 0) > 0) {
         stage_execd_answer(w, (const void *)packet);
-        if (w->proof_fd >= 0)
-            close(w->proof_fd);
+        if (w->papers_fd >= 0)
+            close(w->papers_fd);
     }
     if (w->shim < 0 && w->shim_listener >= 0)
         w->shim = accept4(w->shim_listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
