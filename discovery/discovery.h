@@ -140,6 +140,17 @@ void discovery_want_values(const struct discovery_want *w, const struct discover
                            char group[static DISCOVERY_VALUE_BYTES],
                            char same[static DISCOVERY_VALUE_BYTES]);
 
+/* --prefer, read: how much nodes are liked. */
+struct discovery_prefer;
+int discovery_prefer_new(struct discovery_prefer **out, const char *text, struct xos_error *err);
+void discovery_prefer_free(struct discovery_prefer *p); /* takes NULL */
+/* Note a node; at most DISCOVERY_PREFER_MAX. */
+#define DISCOVERY_PREFER_MAX 1024
+void discovery_prefer_add(struct discovery_prefer *p, const struct discovery_node *node);
+/* Which place each node has that was added, in that order: 0 is the best; those that are liked
+ * equally share one, and those of which the value is not known have the last. */
+void discovery_prefer_places(struct discovery_prefer *p, uint32_t *places);
+
 /* Call each for every node that meets the need (NULL or empty: all). XOS_INVALID: the need is not
  * well formed; the text names the column. `each` returns nonzero to stop. */
 int discovery_query(struct discovery *d, const char *need,

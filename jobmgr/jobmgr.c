@@ -41,11 +41,13 @@ static void on_delivery(int fd, unsigned what, void *arg)
 struct gathering {
     const struct jobmgr *jobs;
     struct discovery_want want;
+    struct discovery_prefer *prefer; /* NULL: none */
     struct place_node *out;
     size_t count;
 };
 
 _Static_assert(PLACE_VALUE_MAX == DISCOVERY_VALUE_BYTES, "a value has one size");
+_Static_assert(HEAD_CANDIDATES_MAX <= DISCOVERY_PREFER_MAX, "each candidate has a place");
 
 static int gather(void *arg, const struct discovery_node *found)
 {
@@ -59,6 +61,8 @@ static int gather(void *arg, const struct discovery_node *found)
     n->all = (struct claim_need){found->cpus, found->mem_bytes, found->gpus};
     n->free = (struct claim_need){found->cpus_free, found->mem_free_bytes, found->gpus_free};
     discovery_want_values(&g->want, found, n->group, n->same);
+    if (g->prefer)
+        discovery_prefer_add(g->prefer, found);
     return ++g->count == HEAD_CANDIDATES_MAX;
 }
 
@@ -70,13 +74,29 @@ static void correct_own(const struct gathering *g)
             claim_free_now(g->jobs->worker->claims, &g->out[i].free);
 }
 
+static void put_places(const struct gathering *g)
+{
+    static uint32_t places[DISCOVERY_PREFER_MAX];
+    discovery_prefer_places(g->prefer, places);
+    for (size_t i = 0; i < g->count; i++)
+        g->out[i].behind = places[i];
+}
+
 static int candidates(void *arg, const struct job_spec *spec, struct place_layout *layout,
                       struct place_node *out, size_t *count, struct xos_error *err)
 {
     struct jobmgr *j = arg;
     struct gathering g = {.jobs = j, .out = out};
-    if (discovery_want(&g.want, spec->want, err) < 0 ||
-        discovery_query(j->config.discovery, spec->need, gather, &g, err) < 0)
+    bool prefers = spec->prefer && spec->prefer[0];
+    int rc = discovery_want(&g.want, spec->want, err);
+    if (rc == 0 && prefers)
+        rc = discovery_prefer_new(&g.prefer, spec->prefer, err);
+    if (rc == 0)
+        rc = discovery_query(j->config.discovery, spec->need, gather, &g, err);
+    if (rc == 0 && prefers)
+        put_places(&g);
+    discovery_prefer_free(g.prefer);
+    if (rc < 0)
         return -1;
     correct_own(&g);
     *layout =

@@ -70,6 +70,12 @@ static uint64_t in_group(const struct place_node *c, const struct place_node *n)
     return c[n->group_at].group_units;
 }
 
+static uint64_t less_liked(const struct place_node *c, const struct place_node *n)
+{
+    (void)c;
+    return n->behind;
+}
+
 static uint64_t on_node(const struct place_node *c, const struct place_node *n)
 {
     (void)c;
@@ -98,9 +104,11 @@ static uint64_t in_institution(const struct place_node *c, const struct place_no
 static const struct {
     uint64_t (*of)(const struct place_node *c, const struct place_node *n);
     bool groups_only, not_packed;
+    bool as_it_is; /* also when packing */
 } criteria[] = {
-    {in_group, true, false},     {on_node, false, true},         {cpus_missing, false, false},
-    {mem_missing, false, false}, {in_institution, false, false},
+    {in_group, true, false, false},     {less_liked, false, false, true},
+    {on_node, false, true, false},      {cpus_missing, false, false, false},
+    {mem_missing, false, false, false}, {in_institution, false, false, false},
 };
 
 static bool better(const struct place_request *r, const struct place_node *c,
@@ -112,7 +120,7 @@ static bool better(const struct place_request *r, const struct place_node *c,
             continue;
         uint64_t of_a = criteria[i].of(c, a), of_b = criteria[i].of(c, b);
         if (of_a != of_b)
-            return r->layout.pack ? of_a > of_b : of_a < of_b;
+            return r->layout.pack && !criteria[i].as_it_is ? of_a > of_b : of_a < of_b;
     }
     return false;
 }

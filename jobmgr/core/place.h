@@ -2,11 +2,12 @@
 /* place.h - which unit goes to which node. Pure.
  *
  * The owner's knowledge may be old; the nodes decide when they are asked to claim. Units that
- * spread go first to nodes that have none of their job's, then to where most is left, then to the
- * institution that has fewest of them; over a group (spread=institution) first of all to the group
- * that has fewest, as evenly as there is room. Units that are packed fill a node first. All units
- * of a job that wants one value of something (same(arch)) lie where it has one: the one with most
- * room, or that of the units that run already. */
+ * spread go first to the nodes that are liked most (--prefer), there to nodes that have none of
+ * their job's, then to where most is left, then to the institution that has fewest of them; over a
+ * group (spread=institution) first of all to the group that has fewest, as evenly as there is room.
+ * Units that are packed fill a node first. All units of a job that wants one value of something
+ * (same(arch)) lie where it has one: the one with most room, or that of the units that run already.
+ */
 #ifndef XOS_JOBMGR_CORE_PLACE_H
 #define XOS_JOBMGR_CORE_PLACE_H
 
@@ -20,6 +21,7 @@ struct place_node {
     char institution[JOB_NAME_MAX];
     struct claim_need all;
     struct claim_need free;
+    uint32_t behind;             /* so many nodes are liked more; 0: no preference */
     char group[PLACE_VALUE_MAX]; /* of what is spread over; "" is one of them */
     char same[PLACE_VALUE_MAX];  /* "": not known, which is never the same */
     uint32_t units;              /* of this job, here; counted by place_units, as are the rest */

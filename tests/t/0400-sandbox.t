@@ -75,6 +75,14 @@ head -c 20000000 /dev/urandom >"$work/bytes"
 xrun --on n2.vu -- cat <"$work/bytes" | cmp - "$work/bytes"
 ok $? "20 MB both ways, unharmed"
 
+# A preference ranks the nodes that meet the need.
+fills=$(xsub -c 40 --on n2.vu -- sleep 100)
+fuller() { [ "$(xnodes --json | jq '.[] | select(.name=="n2.vu").attributes["cpu.free"]')" = 24 ]; }
+wait_for 20 fuller
+is "$(xrun --prefer '0 - cpu.free' -- sh -c 'echo $XOS_NODE')" n2.vu "where least is free"
+is "$(xrun -n 3 --prefer cpu.free -- sh -c 'echo $XOS_NODE' | grep -c n2.vu)" 0 "where most is free"
+xkill "$fills"
+
 # bob's jobs are his own.
 (eval "$(xos sandbox env bob@vu --node n2.inria)" && xos login >/dev/null 2>&1 &&
     xsub -- sleep 100) >"$work/bob" 2>"$work/err"

@@ -69,8 +69,40 @@ static void nodes_say_what_a_want_asks_for(void **state)
 out:;
 }
 
+/* Nodes by load, and in which place each comes; below 0: it does not say. */
+static void nodes_are_placed_by_what_is_preferred(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *prefer;
+        uint32_t wanted[4];
+    } rows[] = {{"0 - load1", {2, 0, 0, 3}}, {"load1", {0, 1, 1, 3}}, {"1", {0, 0, 0, 0}}};
+    static const double loads[4] = {4, 1, 1, -1};
+    struct xos_error err = {0};
+    struct discovery_prefer *p = NULL;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint32_t places[4];
+        XT_TRY(discovery_prefer_new(&p, rows[i].prefer, &err));
+        for (size_t k = 0; k < 4; k++) {
+            struct xql_row row = {.device_count = 0};
+            if (loads[k] >= 0)
+                xql_row_set_number(&row, 0, XQL_A_LOAD1, loads[k]);
+            discovery_prefer_add(p, &(struct discovery_node){.row = &row});
+            xql_row_free(&row);
+        }
+        discovery_prefer_places(p, places);
+        assert_memory_equal(places, rows[i].wanted, sizeof(places));
+        discovery_prefer_free(p);
+        p = NULL;
+    }
+    XT_REFUSED(discovery_prefer_new(&p, "load1 >= 1", &err), XOS_INVALID);
+out:
+    discovery_prefer_free(p);
+}
+
 static const struct xt_test tests[] = {
     XT(a_want_is_read_for_whoever_places),
     XT(nodes_say_what_a_want_asks_for),
+    XT(nodes_are_placed_by_what_is_preferred),
 };
 XT_MAIN(tests)

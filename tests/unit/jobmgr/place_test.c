@@ -264,9 +264,47 @@ static void units_lie_as_they_want(void **state)
         run_layout(&layouts[i]);
 }
 
+/* c is liked most, then a and b; each holds two. */
+static void who_is_liked_most_comes_first(void **state)
+{
+    static const struct {
+        struct place_layout layout;
+        uint32_t behind[NODES];
+        const char *wanted;
+    } cases[] = {
+        {{.pack = false}, {1, 1, 0}, "ccabab"},
+        {{.pack = true}, {1, 1, 0}, "ccaabb"},
+        {{.groups = true}, {1, 1, 0}, "cabcab"}, /* each is a group: evenly first of all */
+        {{.pack = false}, {0, 0, 0}, "abcabc"},
+    };
+    (void)state;
+    for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+        struct xos_error err = {0};
+        static struct place_request want;
+        struct place_node nodes[NODES];
+        char placed[6][JOB_NAME_MAX] = {{0}};
+        want = (struct place_request){
+            .units = 6, .need = {.cpus = 1, .mem_bytes = 1}, .layout = cases[k].layout};
+        for (uint32_t i = 0; i < NODES; i++)
+            nodes[i] = (struct place_node){.node = {(char)('a' + i)},
+                                           .institution = {'i'},
+                                           .group = {(char)('a' + i)},
+                                           .behind = cases[k].behind[i],
+                                           .all = {.cpus = 2, .mem_bytes = 100},
+                                           .free = {.cpus = 2, .mem_bytes = 100}};
+        memset(want.queued, true, 6);
+        XT_TRY(place_units(&want, nodes, NODES, placed, &err));
+        for (size_t i = 0; i < 6; i++)
+            if (placed[i][0] != cases[k].wanted[i])
+                fail_msg("%zu: unit %zu is on %s", k, i, placed[i]);
+    out:;
+    }
+}
+
 static const struct xt_test tests[] = {
     XT(units_go_where_they_should),
     XT(everything_that_is_claimed_counts),
     XT(units_lie_as_they_want),
+    XT(who_is_liked_most_comes_first),
 };
 XT_MAIN(tests)
