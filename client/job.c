@@ -187,8 +187,11 @@ static void on_stream_over(void *arg, uint32_t unit, const struct xos_error *why
     struct xos_job *j = arg;
     if (why && !j->over) {
         struct xos_error err = *why;
-        xos_wrap(&err, "job %s: unit %" PRIu32 " is out of reach, it may go on (xattach %s)", j->id,
-                 unit, j->id);
+        if (why->code == XOS_NOT_FOUND)
+            xos_wrap(&err, "job %s: what unit %" PRIu32 " wrote is not kept any more", j->id, unit);
+        else
+            xos_wrap(&err, "job %s: unit %" PRIu32 " is out of reach, it may go on (xattach %s)",
+                     j->id, unit, j->id);
         job_failed(j, &err);
         return;
     }

@@ -2,6 +2,7 @@
 #include "jobmgr/jobmgr.h"
 
 #include "jobmgr/service/head.h"
+#include "jobmgr/service/retention.h"
 #include "jobmgr/service/worker.h"
 #include "libxos/base/alloc.h"
 
@@ -17,8 +18,9 @@ static const struct xos_migration migrations[] = {
      " PRIMARY KEY (job, sequence)) STRICT;"
      "CREATE TABLE operation (id BLOB PRIMARY KEY, job INTEGER NOT NULL) STRICT;"
      "CREATE TABLE unit (exec_id TEXT PRIMARY KEY, head TEXT NOT NULL, user_name TEXT NOT NULL,"
-     " start BLOB NOT NULL, ended BLOB, told INTEGER NOT NULL) STRICT;"
-     "CREATE INDEX unit_live ON unit (told);",
+     " start BLOB NOT NULL, ended BLOB, ended_ms INTEGER NOT NULL,"
+     " told INTEGER NOT NULL) STRICT;"
+     "CREATE INDEX unit_live ON unit (told, ended_ms);",
      NULL, NULL},
 };
 
@@ -28,6 +30,7 @@ struct jobmgr {
     struct xos_watch *delivery;
     struct head *head;
     struct worker *worker;
+    struct retention *retention;
 };
 
 static void on_delivery(int fd, unsigned what, void *arg)
@@ -206,7 +209,8 @@ static int start_worker(struct jobmgr *j, struct xos_error *err)
         .execd_path = c->execd_path,
         .run_dir = c->run_dir,
         .spool_dir = c->spool_dir,
-        .limits = {.node = {c->cpus, c->mem_bytes, c->gpus}, .units_per_user = c->units_per_user},
+        .limits = {.node = {c->cpus, c->mem_bytes, c->gpus},
+                   .units_per_user = c->limits.units_per_user},
         .output_bytes_max = c->output_bytes_max,
         .room = on_room,
         .claimed = on_claimed,
@@ -236,11 +240,21 @@ static int start_head(struct jobmgr *j, struct xos_error *err)
         .settled = settled,
         .check = check_spec,
         .arg = j,
-        .jobs_per_user = c->jobs_per_user,
+        .jobs_per_user = c->limits.jobs_per_user,
         .trust = c->trust,
         .self = c->self,
     };
     return head_new(&j->head, &h, err);
+}
+
+static int start_retention(struct jobmgr *j, struct xos_error *err)
+{
+    const struct retention_config c = {.loop = j->config.loop,
+                                       .store = j->store,
+                                       .execd = j->worker ? j->worker->execd : NULL,
+                                       .output_ms = j->config.limits.output_kept_ms,
+                                       .history_ms = j->config.limits.history_ms};
+    return retention_new(&j->retention, &c, err);
 }
 
 int jobmgr_new(struct jobmgr **out, const struct jobmgr_config *config, struct xos_error *err)
@@ -250,7 +264,7 @@ int jobmgr_new(struct jobmgr **out, const struct jobmgr_config *config, struct x
         return xos_fail(err, XOS_NOMEM, "job service");
     j->config = *config;
     if (open_store(j, err) < 0 || (config->worker && start_worker(j, err) < 0) ||
-        (config->head && start_head(j, err) < 0)) {
+        (config->head && start_head(j, err) < 0) || start_retention(j, err) < 0) {
         jobmgr_free(j);
         return xos_wrap(err, "job service");
     }
@@ -258,14 +272,14 @@ int jobmgr_new(struct jobmgr **out, const struct jobmgr_config *config, struct x
     return 0;
 }
 
-void jobmgr_limits(struct jobmgr *j, uint32_t jobs_per_user, uint32_t units_per_user)
+void jobmgr_limits(struct jobmgr *j, const struct jobmgr_limits *limits)
 {
-    j->config.jobs_per_user = jobs_per_user;
-    j->config.units_per_user = units_per_user;
+    j->config.limits = *limits;
     if (j->head)
-        head_limits(j->head, jobs_per_user);
+        head_limits(j->head, limits->jobs_per_user);
     if (j->worker)
-        worker_limits(j->worker, units_per_user);
+        worker_limits(j->worker, limits->units_per_user);
+    retention_limits(j->retention, limits->output_kept_ms, limits->history_ms);
 }
 
 void jobmgr_free(struct jobmgr *j)
@@ -274,6 +288,7 @@ void jobmgr_free(struct jobmgr *j)
         return;
     xos_watch_free(j->delivery);
     xos_store_close(j->store);
+    retention_free(j->retention);
     head_free(j->head);
     worker_free(j->worker);
     xos_free(j);

@@ -24,6 +24,14 @@ struct jobmgr_wish {
     uint64_t walltime_ms; /* 0: no end */
 };
 
+/* What may change while it runs. */
+struct jobmgr_limits {
+    uint32_t jobs_per_user;  /* 0: no bound */
+    uint32_t units_per_user; /* on this node; 0: no bound */
+    uint64_t output_kept_ms; /* after a unit's end; 0: for ever */
+    uint64_t history_ms;     /* after a job's end; 0: for ever */
+};
+
 struct jobmgr_config {
     struct xos_loop *loop;
     struct xos_rpc *rpc;
@@ -39,8 +47,7 @@ struct jobmgr_config {
     uint64_t mem_bytes;
     uint32_t gpus;
     uint64_t output_bytes_max; /* kept per unit and stream */
-    uint32_t jobs_per_user;    /* 0: no bound */
-    uint32_t units_per_user;   /* on this node; 0: no bound */
+    struct jobmgr_limits limits;
     /* Of a federation's node: grants are asked for and checked. Both NULL: it stands alone. */
     struct auth_trust *trust;
     const struct auth_self *self;
@@ -56,7 +63,7 @@ struct jobmgr;
 int jobmgr_new(struct jobmgr **out, const struct jobmgr_config *config, struct xos_error *err);
 
 /* New bounds from [limits]; what runs goes on. */
-void jobmgr_limits(struct jobmgr *j, uint32_t jobs_per_user, uint32_t units_per_user);
+void jobmgr_limits(struct jobmgr *j, const struct jobmgr_limits *limits);
 
 /* Take no new units, or take them again; what runs goes on. The node's row says how far it is. */
 void jobmgr_drain(struct jobmgr *j, bool draining);

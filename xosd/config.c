@@ -53,7 +53,11 @@ static const struct xos_conf_key keys[] = {
      "live jobs of one user at this head; 0: no bound"},
     {"limits", "units_per_user", XOS_CONF_NUMBER, "0", 0, 4096,
      "units of one user on this node; 0: no bound"},
-    {"limits", "spool_min_free", XOS_CONF_NUMBER, "5", 0, 100,
+    {"limits", "output_kept", XOS_CONF_DURATION, "14d", 0, 0,
+     "how long after a unit's end its output is kept; 0: for ever"},
+    {"limits", "history", XOS_CONF_DURATION, "400d", 0, 0,
+     "how long after its end a job is remembered; 0: for ever"},
+    {"limits", "spool_min_free", XOS_CONF_PERCENT, "5 %", 0, 0,
      "percent of the disk that must be free for new units and jobs"},
     {"log", "level", XOS_CONF_TEXT, "info", 0, 0, "error, warning, notice, info or debug"},
 };
@@ -238,6 +242,8 @@ static int fill(struct config *c, const struct xos_conf *conf, struct xos_error 
     c->jobs_per_user = (uint32_t)xos_conf_number(conf, "limits", "jobs_per_user");
     c->units_per_user = (uint32_t)xos_conf_number(conf, "limits", "units_per_user");
     c->spool_min_free = (unsigned)xos_conf_number(conf, "limits", "spool_min_free");
+    c->output_kept_ms = xos_conf_number(conf, "limits", "output_kept");
+    c->history_ms = xos_conf_number(conf, "limits", "history");
     c->log_level = xos_log_level_find(xos_conf_text(conf, "log", "level"));
     if (c->log_level < 0)
         return xos_fail(err, XOS_INVALID,

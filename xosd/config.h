@@ -45,7 +45,8 @@ struct config {
     uint64_t mem_bytes;
     uint64_t output_bytes_max;
     uint32_t jobs_per_user, units_per_user;
-    unsigned spool_min_free; /* percent */
+    unsigned spool_min_free;             /* percent */
+    uint64_t output_kept_ms, history_ms; /* 0: for ever */
     int log_level;
 };
 

@@ -286,6 +286,14 @@ static int admit(void *arg, const struct jobmgr_wish *w, struct xos_error *err)
     return gate_admit(n->gate, &wish, err);
 }
 
+static struct jobmgr_limits limits_of(const struct config *c)
+{
+    return (struct jobmgr_limits){.jobs_per_user = c->jobs_per_user,
+                                  .units_per_user = c->units_per_user,
+                                  .output_kept_ms = c->output_kept_ms,
+                                  .history_ms = c->history_ms};
+}
+
 static int start_jobs(struct node *n, struct xos_error *err)
 {
     struct discovery_node own;
@@ -305,8 +313,7 @@ static int start_jobs(struct node *n, struct xos_error *err)
                               .mem_bytes = own.mem_bytes,
                               .gpus = own.gpus,
                               .output_bytes_max = n->config.output_bytes_max,
-                              .jobs_per_user = n->config.jobs_per_user,
-                              .units_per_user = n->config.units_per_user,
+                              .limits = limits_of(&n->config),
                               .trust = n->trust,
                               .self = n->trust ? &n->credential.self : NULL,
                               .accept_unisolated = n->config.accept_unisolated,
@@ -455,8 +462,9 @@ int node_reload(struct node *n, const struct config *config, struct xos_error *e
     fresh.seed_count = n->config.seed_count;
     n->config = fresh;
     xos_log_threshold((enum xos_log_level)config->log_level);
+    const struct jobmgr_limits limits = limits_of(config);
     if (n->jobs)
-        jobmgr_limits(n->jobs, config->jobs_per_user, config->units_per_user);
+        jobmgr_limits(n->jobs, &limits);
     return 0;
 }
 

@@ -108,8 +108,8 @@ static int record_put(struct xos_tx *tx, void *arg, struct xos_error *err)
 {
     const struct unit *u = arg;
     return xos_tx_exec(tx,
-                       "INSERT INTO unit (exec_id, head, user_name, start, told) "
-                       "VALUES (?, ?, ?, ?, 0)",
+                       "INSERT INTO unit (exec_id, head, user_name, start, ended_ms, told) "
+                       "VALUES (?, ?, ?, ?, 0, 0)",
                        XOS_V(xos_v_text(u->exec_id), xos_v_text(u->head), xos_v_text(u->user),
                              xos_v_blob(u->start.data, u->start.len)),
                        NULL, err);
@@ -123,9 +123,10 @@ static int record_end(struct xos_tx *tx, void *arg, struct xos_error *err)
     unit_exit_put(&u->exit, &m);
     int rc = xos_pb_pack(&m, &bytes, err);
     if (rc == 0)
-        rc = xos_tx_exec(tx, "UPDATE unit SET ended = ? WHERE exec_id = ?",
-                         XOS_V(xos_v_blob(bytes.data, bytes.len), xos_v_text(u->exec_id)), NULL,
-                         err);
+        rc = xos_tx_exec(tx, "UPDATE unit SET ended = ?, ended_ms = ? WHERE exec_id = ?",
+                         XOS_V(xos_v_blob(bytes.data, bytes.len),
+                               xos_v_int((int64_t)u->exit.ended_ms), xos_v_text(u->exec_id)),
+                         NULL, err);
     xos_buf_free(&bytes);
     return rc;
 }

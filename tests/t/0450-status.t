@@ -73,9 +73,9 @@ wrong xos-execd "nobody answers at $(box_dir n1.inria)/execd/socket: no unit can
 
 # A disk that is too full, by what [limits] calls that.
 xos sandbox kill n1.inria
-sed -i '/^\[limits\]/a spool_min_free = 100' "$(box_dir n1.inria)/xosd.conf"
+sed -i '/^\[limits\]/a spool_min_free = 100%' "$(box_dir n1.inria)/xosd.conf"
 grep -q spool_min_free "$(box_dir n1.inria)/xosd.conf" ||
-    printf '[limits]\nspool_min_free = 100\n' >>"$(box_dir n1.inria)/xosd.conf"
+    printf '[limits]\nspool_min_free = 100%%\n' >>"$(box_dir n1.inria)/xosd.conf"
 xos sandbox start n1.inria
 xos status >"$work/out" 2>"$work/err"
 grep -q '^xos status: disk: .* below 100 % (spool_min_free) no new unit is taken: make room$' "$work/err"
