@@ -278,7 +278,8 @@ clean:
 
 # Documents that are printed from tables.
 .PHONY: docs
-docs: $(B)/tests/print_docs
+docs: $(B)/tests/print_docs $(B)/bin/xosd
+	$(Q)$(B)/bin/xosd --print-docs config.5 >man/xosd.conf.5
 	$(Q)$(B)/tests/print_docs metrics >docs/metrics.md
 	$(Q)$(B)/tests/print_docs log >docs/log.md
 	$(Q)$(B)/tests/print_docs xql >docs/xql.md

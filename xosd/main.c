@@ -44,7 +44,8 @@ static const struct argp_option option_table[] = {
      "get this node's certificate with a token of its institution's head (-: read it from the "
      "standard input), and end",
      0},
-    {"print-docs", OPT_PRINT_DOCS, "metrics|log|config", 0, "print a reference as Markdown", 0},
+    {"print-docs", OPT_PRINT_DOCS, "metrics|log|config|config.5", 0,
+     "print a reference, as Markdown or for man", 0},
     {0},
 };
 
@@ -80,6 +81,34 @@ static int config_document(struct xos_buf *out, struct xos_error *err)
     return 0;
 }
 
+/* The same as a page for man, which is kept as man/xosd.conf.5. */
+static int config_page(struct xos_buf *out, struct xos_error *err)
+{
+    const char *section = "";
+    if (xos_buf_add_text(out,
+                         ".\\\" SPDX-License-Identifier: Apache-2.0\n"
+                         ".\\\" Printed by xosd --print-docs config.5\n"
+                         ".Dd November 26, 2026\n.Dt XOSD.CONF 5\n.Os XOS\n.Sh NAME\n"
+                         ".Nm xosd.conf\n.Nd what a node is told\n.Sh DESCRIPTION\n"
+                         "INI, read by\n.Xr xosd 8\nat its start and at SIGHUP, when what may "
+                         "change while it runs does: log level, [limits], policy and trust.\n"
+                         "Each setting with its default:\n",
+                         err) < 0)
+        return -1;
+    for (size_t i = 0; config_key(i); i++) {
+        const struct xos_conf_key *k = config_key(i);
+        if (strcmp(k->section, section) != 0 &&
+            xos_buf_addf(out, err, "%s.Ss [%s]\n.Bl -tag -width indent\n",
+                         section[0] ? ".El\n" : "", k->section) < 0)
+            return -1;
+        section = k->section;
+        if (xos_buf_addf(out, err, ".It Cm %s%s%s\n%s\n", k->key, k->preset ? " = " : "",
+                         k->preset ? k->preset : "", k->meaning) < 0)
+            return -1;
+    }
+    return xos_buf_add_text(out, ".El\n.Sh SEE ALSO\n.Xr xos-policy 5 ,\n.Xr xosd 8\n", err);
+}
+
 static int print_document(const char *name)
 {
     static const struct {
@@ -87,7 +116,8 @@ static int print_document(const char *name)
         int (*print)(struct xos_buf *out, struct xos_error *err);
     } documents[] = {{"metrics", xos_metrics_document},
                      {"log", xos_events_document},
-                     {"config", config_document}};
+                     {"config", config_document},
+                     {"config.5", config_page}};
     struct xos_buf text = XOS_BUF(MAIN_DOCUMENT_BYTES_MAX);
     struct xos_error err = {0};
     for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++)
@@ -96,7 +126,8 @@ static int print_document(const char *name)
             xos_buf_free(&text);
             return 0;
         }
-    fprintf(stderr, "xosd: --print-docs knows metrics, log and config, not \"%s\"\n", name);
+    fprintf(stderr, "xosd: --print-docs knows metrics, log, config and config.5, not \"%s\"\n",
+            name);
     return 2;
 }
 
