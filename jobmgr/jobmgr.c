@@ -241,6 +241,7 @@ static int start_head(struct jobmgr *j, struct xos_error *err)
         .check = check_spec,
         .arg = j,
         .jobs_per_user = c->limits.jobs_per_user,
+        .jobs_per_vo = c->limits.jobs_per_vo,
         .trust = c->trust,
         .self = c->self,
     };
@@ -276,7 +277,7 @@ void jobmgr_limits(struct jobmgr *j, const struct jobmgr_limits *limits)
 {
     j->config.limits = *limits;
     if (j->head)
-        head_limits(j->head, limits->jobs_per_user);
+        head_limits(j->head, limits->jobs_per_user, limits->jobs_per_vo);
     if (j->worker)
         worker_limits(j->worker, limits->units_per_user);
     retention_limits(j->retention, limits->output_kept_ms, limits->history_ms);

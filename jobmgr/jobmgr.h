@@ -27,6 +27,7 @@ struct jobmgr_wish {
 /* What may change while it runs. */
 struct jobmgr_limits {
     uint32_t jobs_per_user;  /* 0: no bound */
+    uint32_t jobs_per_vo;    /* 0: no bound */
     uint32_t units_per_user; /* on this node; 0: no bound */
     uint64_t output_kept_ms; /* after a unit's end; 0: for ever */
     uint64_t history_ms;     /* after a job's end; 0: for ever */

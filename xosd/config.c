@@ -51,6 +51,8 @@ static const struct xos_conf_key keys[] = {
      "output kept per unit and stream; more is dropped and counted"},
     {"limits", "jobs_per_user", XOS_CONF_NUMBER, "10000", 0, 10000000,
      "live jobs of one user at this head; 0: no bound"},
+    {"limits", "jobs_per_vo", XOS_CONF_NUMBER, "0", 0, 10000000,
+     "live jobs at this head of those who act for one VO; 0: no bound"},
     {"limits", "units_per_user", XOS_CONF_NUMBER, "0", 0, 4096,
      "units of one user on this node; 0: no bound"},
     {"limits", "output_kept", XOS_CONF_DURATION, "14d", 0, 0,
@@ -240,6 +242,7 @@ static int fill(struct config *c, const struct xos_conf *conf, struct xos_error 
     c->mem_bytes = xos_conf_number(conf, "node", "mem");
     c->output_bytes_max = xos_conf_number(conf, "limits", "output_per_unit");
     c->jobs_per_user = (uint32_t)xos_conf_number(conf, "limits", "jobs_per_user");
+    c->jobs_per_vo = (uint32_t)xos_conf_number(conf, "limits", "jobs_per_vo");
     c->units_per_user = (uint32_t)xos_conf_number(conf, "limits", "units_per_user");
     c->spool_min_free = (unsigned)xos_conf_number(conf, "limits", "spool_min_free");
     c->output_kept_ms = xos_conf_number(conf, "limits", "output_kept");

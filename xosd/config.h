@@ -44,7 +44,7 @@ struct config {
     uint32_t cpus; /* 0: what the machine has */
     uint64_t mem_bytes;
     uint64_t output_bytes_max;
-    uint32_t jobs_per_user, units_per_user;
+    uint32_t jobs_per_user, jobs_per_vo, units_per_user;
     unsigned spool_min_free;             /* percent */
     uint64_t output_kept_ms, history_ms; /* 0: for ever */
     int log_level;

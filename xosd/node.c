@@ -289,6 +289,7 @@ static int admit(void *arg, const struct jobmgr_wish *w, struct xos_error *err)
 static struct jobmgr_limits limits_of(const struct config *c)
 {
     return (struct jobmgr_limits){.jobs_per_user = c->jobs_per_user,
+                                  .jobs_per_vo = c->jobs_per_vo,
                                   .units_per_user = c->units_per_user,
                                   .output_kept_ms = c->output_kept_ms,
                                   .history_ms = c->history_ms};

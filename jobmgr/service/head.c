@@ -41,6 +41,10 @@ void owned_free(struct owned *o)
     xos_buf_free(&o->grant);
     xos_buf_free(&o->hosts);
     warrant_free(&o->warrant);
+    if (o->counted)
+        quota_remove(o->head->users, o->job->user);
+    if (o->counted && o->counted_vo)
+        quota_remove(o->head->vos, o->job->vo);
     spec_free(o->spec);
     job_free(o->job);
     xos_free(o);
@@ -115,6 +119,22 @@ void owned_drop(struct owned *o)
 
 /* Inputs */
 
+/* A job counts from its submission on, until it is done. */
+static void count_live(struct owned *o)
+{
+    struct head *h = o->head;
+    bool lives = o->job->sequence > 0 && !o->job->done;
+    if (lives && !o->counted && quota_add(h->users, o->job->user, NULL) == 0) {
+        o->counted = true;
+        o->counted_vo = quota_add(h->vos, o->job->vo, NULL) == 0;
+    } else if (!lives && o->counted) {
+        quota_remove(h->users, o->job->user);
+        if (o->counted_vo)
+            quota_remove(h->vos, o->job->vo);
+        o->counted = false;
+    }
+}
+
 int owned_step(struct owned *o, const struct job_input *in, struct xos_error *err)
 {
     struct job_input timed = *in;
@@ -123,6 +143,7 @@ int owned_step(struct owned *o, const struct job_input *in, struct xos_error *er
     if (job_step(o->job, &timed, &o->queue, err) < 0)
         return -1;
     head_hold_follow(o, first);
+    count_live(o);
     xos_loop_defer(o->head->loop, &o->run);
     return 0;
 }
@@ -580,7 +601,8 @@ int head_new(struct head **out, const struct head_config *config, struct xos_err
         head_free(h);
         return xos_fail(err, XOS_NOMEM, "head");
     }
-    if (head_hold_new(&h->hold, h, err) < 0 || head_load(h, err) < 0 ||
+    if (quota_new(&h->users, err) < 0 || quota_new(&h->vos, err) < 0 ||
+        head_hold_new(&h->hold, h, err) < 0 || head_load(h, err) < 0 ||
         xos_rpc_serve(h->rpc, head_verbs, head_verb_count, h, err) < 0) {
         head_free(h);
         return xos_wrap(err, "head");
@@ -594,9 +616,10 @@ void head_full(struct head *h, bool full)
     h->full = full;
 }
 
-void head_limits(struct head *h, uint32_t jobs_per_user)
+void head_limits(struct head *h, uint32_t jobs_per_user, uint32_t jobs_per_vo)
 {
     h->config.jobs_per_user = jobs_per_user;
+    h->config.jobs_per_vo = jobs_per_vo;
 }
 
 void head_free(struct head *h)
@@ -611,6 +634,8 @@ void head_free(struct head *h)
         owned_drop(o);
     }
     xos_loop_undefer(h->loop, &h->room);
+    quota_free(h->users);
+    quota_free(h->vos);
     xos_free(h->candidates);
     xos_free(h);
 }

@@ -44,7 +44,7 @@ struct head_config {
     /* Is what a specification asks for well formed? */
     int (*check)(void *arg, const struct job_spec *spec, struct xos_error *err);
     void *arg;
-    uint32_t jobs_per_user; /* live ones; 0: no bound */
+    uint32_t jobs_per_user, jobs_per_vo; /* live ones; 0: no bound */
     /* Who signs assignments, and against what grants are checked; both NULL: nobody, and nothing is
      * asked for. */
     struct auth_trust *trust;
@@ -57,7 +57,7 @@ int head_new(struct head **out, const struct head_config *config, struct xos_err
 void head_room(struct head *h);
 void head_full(struct head *h, bool full); /* no new jobs: the disk has no room */
 uint32_t head_count(const struct head *h); /* live jobs; sets their gauges */
-void head_limits(struct head *h, uint32_t jobs_per_user);
+void head_limits(struct head *h, uint32_t jobs_per_user, uint32_t jobs_per_vo);
 void head_free(struct head *h);
 
 #endif

@@ -128,7 +128,18 @@ static void serve_report(void *service, struct xos_call *call)
 
 /* Users: submit, watch, signal */
 
-static int check_limits(struct head *h, const char *user, struct xos_error *err)
+static bool over(uint32_t live, uint32_t limit, const char *name, const char *who,
+                 struct xos_error *err)
+{
+    if (!limit || live < limit)
+        return false;
+    xos_metric_add(XOS_M_LIMITS_REACHED, name, 1);
+    xos_fail(err, XOS_LIMIT, "%s: %.80s has %u live jobs, the most that [limits] allows", name, who,
+             live);
+    return true;
+}
+
+static int check_limits(struct head *h, const struct xos_caller *who, struct xos_error *err)
 {
     if (h->full) {
         xos_metric_add(XOS_M_LIMITS_REACHED, "spool_min_free", 1);
@@ -138,17 +149,12 @@ static int check_limits(struct head *h, const char *user, struct xos_error *err)
             "must make room",
             h->config.node);
     }
-    uint32_t live = 0;
-    for (const struct owned *o = h->jobs; o && h->config.jobs_per_user; o = o->hh.next)
-        live += !o->job->done && strcmp(o->job->user, user) == 0;
-    if (h->config.jobs_per_user && live >= h->config.jobs_per_user) {
-        xos_metric_add(XOS_M_LIMITS_REACHED, "jobs_per_user", 1);
-        return xos_fail(err, XOS_LIMIT,
-                        "jobs_per_user: %s has %u live jobs, the most that [limits] "
-                        "allows",
-                        user, live);
-    }
-    return 0;
+    if (over(quota_count(h->users, who->name), h->config.jobs_per_user, "jobs_per_user", who->name,
+             err))
+        return -1;
+    return over(quota_count(h->vos, who->vo), h->config.jobs_per_vo, "jobs_per_vo", who->vo, err)
+               ? -1
+               : 0;
 }
 
 /* Ids are the clients' choice: one user's must not meet another's. */
@@ -214,9 +220,8 @@ static int submit(struct head *h, struct xos_call *call, const Xos__Job__SubmitP
         if (known != 0)
             return known < 0 ? -1 : 0;
     }
-    if (check_limits(h, who->name, err) < 0 ||
-        owned_new(&o, h, h->last_number + 1, xos_pb_slice(m->spec), xos_pb_slice(m->grant), err) <
-            0)
+    if (check_limits(h, who, err) < 0 || owned_new(&o, h, h->last_number + 1, xos_pb_slice(m->spec),
+                                                   xos_pb_slice(m->grant), err) < 0)
         return -1;
     if (h->config.check(h->config.arg, o->spec, err) < 0 || head_warrant_submit(o, call, err) < 0) {
         owned_drop(o);

@@ -3,6 +3,7 @@
 #ifndef XOS_JOBMGR_SERVICE_OWNED_H
 #define XOS_JOBMGR_SERVICE_OWNED_H
 
+#include "jobmgr/core/quota.h"
 #include "jobmgr/core/warrant.h"
 #include "jobmgr/service/head.h"
 
@@ -36,9 +37,10 @@ struct owned {
     struct watcher *watchers;
     struct xos_timer *retry, *orphan, *again, *rewrite;
     struct xos_task run;
-    struct report *reports; /* of workers: answered when their event is durable */
-    unsigned calls;         /* of ours, under way */
-    bool waits;             /* in head.waiting */
+    struct report *reports;   /* of workers: answered when their event is durable */
+    unsigned calls;           /* of ours, under way */
+    bool waits;               /* in head.waiting */
+    bool counted, counted_vo; /* in head.users and head.vos */
     struct owned *prev, *next;
     UT_hash_handle hh; /* by job->id */
     UT_hash_handle by_operation;
@@ -56,6 +58,7 @@ struct head {
     struct owned *operations; /* the same jobs, those that were submitted under an operation id */
     struct owned *waiting;    /* for room, the first to come in front */
     struct xos_task room;
+    struct quota *users, *vos; /* live jobs of each */
     int64_t last_number;
     bool full; /* the disk has no room for new jobs */
     struct head_hold *hold;

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2154
-# What is kept for long, and then goes. Were this to fail, a node fills its disk with what nobody wants,
-# or forgets what somebody does.
+# [limits]: what is kept for long and then goes, and how much one may have. Were this to fail, a node
+# fills its disk with what nobody wants, forgets what somebody does, or serves one user alone.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/standalone.sh
@@ -46,5 +46,23 @@ wait "$xosd_pid" 2>/dev/null
 standalone_xosd
 wait_for 10 as_user xrun -- true
 is "$(as_user xsub -- true)" local-6 "no number is given twice, whatever was forgotten"
+
+# So many live jobs and no more; those that are over, and a restart, change nothing about that.
+sed -i '/^\[limits\]/a jobs_per_user = 2' "$DIR/xosd.conf"
+kill -HUP "$xosd_pid"
+refused() { as_user xsub -- true >"$work/out" 2>"$work/err"; [ $? = 1 ] && grep -q 'jobs_per_user: .* has 2 live jobs' "$work/err"; }
+first=$(as_user xsub -- sleep 1000) second=$(as_user xsub -- sleep 1000)
+wait_for 10 refused
+ok $? "the third is refused by the limit's name"
+kill -9 "$xosd_pid"
+wait "$xosd_pid" 2>/dev/null
+standalone_xosd
+wait_for 10 refused
+ok $? "also after a restart"
+as_user xkill "$first"
+accepted() { as_user xrun -- true </dev/null 2>/dev/null; }
+wait_for 10 accepted
+ok $? "who ends one may have another"
+as_user xkill "$second"
 standalone_down
 done_testing
