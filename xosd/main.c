@@ -102,8 +102,9 @@ static int config_page(struct xos_buf *out, struct xos_error *err)
                          section[0] ? ".El\n" : "", k->section) < 0)
             return -1;
         section = k->section;
-        if (xos_buf_addf(out, err, ".It Cm %s%s%s\n%s\n", k->key, k->preset && k->preset[0] ? " = " : "",
-                         k->preset ? k->preset : "", k->meaning) < 0)
+        if (xos_buf_addf(out, err, ".It Cm %s%s%s\n%s\n", k->key,
+                         k->preset && k->preset[0] ? " = " : "", k->preset ? k->preset : "",
+                         k->meaning) < 0)
             return -1;
     }
     return xos_buf_add_text(out, ".El\n.Sh SEE ALSO\n.Xr xos-policy 5 ,\n.Xr xosd 8\n", err);

@@ -216,8 +216,10 @@ static void other_files_are_refused_by_name(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct xos_error err = {0};
         struct judge_stage s;
+        struct spec_file *own = NULL;
         struct spec_file file = {.name = "run.sh", .mode = 0700, .data = auth_slice("#!/bin/sh")};
         XT_TRY(judge_stage_open(&s, &err));
+        own = s.spec->files;
         s.spec->files = &file;
         s.spec->file_count = 1;
         XT_TRY(judge_stage_papers(&s, &err));
@@ -234,7 +236,7 @@ static void other_files_are_refused_by_name(void **state)
         }
     out:
         if (s.spec) {
-            s.spec->files = NULL;
+            s.spec->files = own;
             s.spec->file_count = 0;
         }
         judge_stage_close(&s);
