@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vo-auth/ca/authkeys.h"
 
-#include "vo-auth/ca/sshkey.h"
+#include "vo-auth/core/sshkey.h"
+#include "vo-auth/core/sshwire.h"
 
 #include <string.h>
 
@@ -74,22 +75,20 @@ static struct xos_slice take_line(struct xos_slice *text)
 }
 
 /* The key of one line, decoded into to; -1: it enrols none. */
-static int key_of(struct xos_slice line, uint8_t to[static CA_SSH_BLOB_BYTES_MAX])
+static int key_of(struct xos_slice line, uint8_t to[static AUTH_SSHKEY_BYTES_MAX])
 {
     struct xos_slice type = take_word(&line), name;
-    if (!ca_ssh_type_known(type))
-        return -1;
-    int len = ca_base64_decode(take_word(&line), to, CA_SSH_BLOB_BYTES_MAX);
+    int len = ca_base64_decode(take_word(&line), to, AUTH_SSHKEY_BYTES_MAX);
     struct xos_slice blob = {to, len < 0 ? 0 : (size_t)len};
-    if (len < 0 || ca_ssh_take(&blob, &name) < 0 || name.len != type.len ||
-        memcmp(name.data, type.data, type.len) != 0)
+    if (len < 0 || !auth_sshkey_type_of(blob) || !auth_ssh_take_string(&blob, &name) ||
+        name.len != type.len || memcmp(name.data, type.data, type.len) != 0)
         return -1;
     return len;
 }
 
 bool ca_authkeys_has(struct xos_slice text, struct xos_slice blob)
 {
-    uint8_t key[CA_SSH_BLOB_BYTES_MAX];
+    uint8_t key[AUTH_SSHKEY_BYTES_MAX];
     while (text.len) {
         int len = key_of(take_line(&text), key);
         if (len > 0 && (size_t)len == blob.len && memcmp(key, blob.data, blob.len) == 0)
@@ -100,7 +99,7 @@ bool ca_authkeys_has(struct xos_slice text, struct xos_slice blob)
 
 size_t ca_authkeys_count(struct xos_slice text)
 {
-    uint8_t key[CA_SSH_BLOB_BYTES_MAX];
+    uint8_t key[AUTH_SSHKEY_BYTES_MAX];
     size_t count = 0;
     while (text.len)
         if (key_of(take_line(&text), key) > 0)

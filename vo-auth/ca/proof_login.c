@@ -3,10 +3,10 @@
  * taken from the carrier. */
 #include "vo-auth/ca/authkeys.h"
 #include "vo-auth/ca/proof.h"
-#include "vo-auth/ca/sshkey.h"
 
 #include "libxos/wire/pb.h"
 #include "vo-auth/core/field.h"
+#include "vo-auth/core/sshkey.h"
 
 #include <string.h>
 
@@ -15,7 +15,6 @@ struct login {
     struct xos_slice enrolled;
     const struct ca_world *world;
     struct auth_login_terms terms;
-    struct ca_ssh_key ssh;
     uint8_t evidence[XOS_HASH_BYTES];
     struct xos_error *err;
 };
@@ -56,12 +55,12 @@ static int step_revoked(struct login *l)
 static int step_enrolled(struct login *l)
 {
     struct xos_slice blob = xos_pb_slice(l->m->ssh_key);
-    if (blob.len > CA_SSH_BLOB_BYTES_MAX || !ca_authkeys_has(l->enrolled, blob))
+    if (blob.len > AUTH_SSHKEY_BYTES_MAX || !ca_authkeys_has(l->enrolled, blob))
         return xos_fail(l->err, XOS_DENIED, "this SSH key is not enrolled for %s@%s",
                         l->terms.user.part, l->terms.user.institution);
     if (xos_sha256(blob, l->evidence, l->err) < 0)
         return -1;
-    return ca_ssh_key_read(&l->ssh, blob, l->err);
+    return auth_sshkey_check(blob, l->err);
 }
 
 static int step_signature(struct login *l)
@@ -69,8 +68,9 @@ static int step_signature(struct login *l)
     struct xos_buf blob = XOS_BUF(AUTH_LOGIN_BLOB_BYTES_MAX);
     int rc = auth_login_blob(&blob, &l->terms, l->err);
     if (rc == 0)
-        rc = ca_ssh_verify(&l->ssh, xos_pb_slice(l->m->ssh_signature),
-                           (struct xos_slice){blob.data, blob.len}, l->err);
+        rc =
+            auth_sshkey_verify(xos_pb_slice(l->m->ssh_key), (struct xos_slice){blob.data, blob.len},
+                               xos_pb_slice(l->m->ssh_signature), l->err);
     xos_buf_free(&blob);
     return rc;
 }
@@ -100,7 +100,6 @@ int ca_prove_login(struct ca_proof *out, const Ca__Login *m, struct xos_slice en
     for (size_t i = 0; !failed && i < sizeof(steps) / sizeof(steps[0]); i++)
         if (steps[i].run(&l) < 0)
             failed = steps[i].name;
-    ca_ssh_key_free(&l.ssh);
     if (failed)
         return xos_wrap(err, "login: %s", failed);
     *out = (struct ca_proof){.kind = CA_PROOF_LOGIN,

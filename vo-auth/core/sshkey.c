@@ -208,6 +208,13 @@ static bool take_seal(struct seal *s, const struct auth_sshkey_type *t, struct x
     return true;
 }
 
+/* False: by another, such as RSA with SHA-1. What has no name at all is not well formed. */
+static bool by_its_algorithm(const struct auth_sshkey_type *t, struct xos_slice signature)
+{
+    struct xos_slice name;
+    return !auth_ssh_take_string(&signature, &name) || auth_ssh_is(name, t->signature);
+}
+
 /* What a hardware key signs: the hash of its application, flags, counter, the message's hash. */
 static int hardware_message(struct xos_buf *out, const struct parts *p, const struct seal *s,
                             struct xos_slice message, struct xos_error *err)
@@ -270,8 +277,11 @@ int auth_sshkey_verify(struct xos_slice key, struct xos_slice message, struct xo
     int rc = -1;
     if (parts_read(&c.parts, key, err) < 0 || open_key(&c.pkey, &c.parts, err) < 0)
         return -1;
-    if (signature.len > AUTH_SSHKEY_SIGNATURE_BYTES_MAX ||
-        !take_seal(&c.seal, c.parts.type, signature))
+    if (!by_its_algorithm(c.parts.type, signature))
+        xos_fail(err, XOS_DENIED, "SSH key: a %s key signs with %s here, and with nothing else",
+                 c.parts.type->name, c.parts.type->signature);
+    else if (signature.len > AUTH_SSHKEY_SIGNATURE_BYTES_MAX ||
+             !take_seal(&c.seal, c.parts.type, signature))
         xos_fail(err, XOS_PROTOCOL, "SSH key: not a well formed %s signature",
                  c.parts.type->signature);
     else

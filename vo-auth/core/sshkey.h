@@ -36,8 +36,8 @@ const struct auth_sshkey_type *auth_sshkey_type_of(struct xos_slice key);
  * formed, or too weak. */
 int auth_sshkey_check(struct xos_slice key, struct xos_error *err);
 
-/* 0 when `key` signed the message; `signature` is in SSH's form. XOS_DENIED when it did not, else
- * as auth_sshkey_check. */
+/* 0 when `key` signed the message; `signature` is in SSH's form. XOS_DENIED when it did not, or by
+ * another algorithm than its type's, else as auth_sshkey_check. */
 int auth_sshkey_verify(struct xos_slice key, struct xos_slice message, struct xos_slice signature,
                        struct xos_error *err);
 

@@ -144,7 +144,7 @@ static void an_rsa_signature_with_sha1_is_refused(void **state)
     old.digest = "SHA1";
     k.type = &old;
     XT_TRY(ssh_made_sign(&k, MESSAGE, &s, &err));
-    XT_REFUSED(auth_sshkey_verify(slice(&k.blob), MESSAGE, slice(&s), &err), XOS_PROTOCOL);
+    XT_REFUSED(auth_sshkey_verify(slice(&k.blob), MESSAGE, slice(&s), &err), XOS_DENIED);
 out:
     ssh_made_free(&k);
     xos_buf_free(&s);

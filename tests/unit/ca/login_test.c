@@ -65,7 +65,6 @@ static const struct {
 } good[] = {
     {SSH_ED25519, "ssh-ed25519", NULL},
     {SSH_P256, "ecdsa-sha2-nistp256", "SHA256"},
-    {SSH_RSA, "rsa-sha2-256", "SHA256"},
     {SSH_RSA, "rsa-sha2-512", "SHA512"},
 };
 

@@ -265,8 +265,11 @@ out:
 }
 
 static const struct xt_test tests[] = {
-    XT_PLAIN(a_unit_has_one_name),         XT(what_is_asked_is_what_is_said),
-    XT(other_numbers_are_refused_by_name), XT(other_words_are_refused_by_name),
-    XT(other_files_are_refused_by_name),   XT(a_script_is_run_from_scratch),
+    XT_PLAIN(a_unit_has_one_name),
+    XT(what_is_asked_is_what_is_said),
+    XT(other_numbers_are_refused_by_name),
+    XT(other_words_are_refused_by_name),
+    XT_PLAIN(other_files_are_refused_by_name),
+    XT(a_script_is_run_from_scratch),
 };
 XT_MAIN(tests)
