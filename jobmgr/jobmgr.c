@@ -18,7 +18,7 @@ static const struct xos_migration migrations[] = {
      " PRIMARY KEY (job, sequence)) STRICT;"
      "CREATE TABLE operation (id BLOB PRIMARY KEY, job INTEGER NOT NULL) STRICT;"
      "CREATE TABLE unit (exec_id TEXT PRIMARY KEY, head TEXT NOT NULL, user_name TEXT NOT NULL,"
-     " start BLOB NOT NULL, ended BLOB, ended_ms INTEGER NOT NULL,"
+     " vo TEXT NOT NULL, start BLOB NOT NULL, ended BLOB, ended_ms INTEGER NOT NULL,"
      " told INTEGER NOT NULL) STRICT;"
      "CREATE INDEX unit_live ON unit (told, ended_ms);",
      NULL, NULL},

@@ -217,6 +217,19 @@ static int step_acting(struct check *c)
     return 0;
 }
 
+/* What a rule about a VO lets its members do, it lets them do within the VO: all of another's is
+ * only for whom the rules reach as himself. A deny counts either way. */
+static enum xos_reach reach_of(const struct gate *g, struct policy_request *r,
+                               const struct asker *as, const char *user)
+{
+    struct policy_decision d;
+    struct asker himself = *as;
+    himself.acts = false;
+    if (!decide_own(g, r, as, user, false, &d))
+        return XOS_REACH_OWN;
+    return decide_own(g, r, &himself, user, false, &d) ? XOS_REACH_ALL : XOS_REACH_VO;
+}
+
 /* Whether a job may run is asked by those who know what it wants; who may follow, signal and see
  * what was run is the institution's to say: of one's own, and of what is another's. */
 static int step_policy(struct check *c)
@@ -235,8 +248,7 @@ static int step_policy(struct check *c)
         return -1;
     if (decide(c->g, &r, &a, c->request->signer, c->err) < 0)
         return -1;
-    struct policy_decision d;
-    c->out->others = decide_own(c->g, &r, &a, c->request->signer, false, &d);
+    c->out->reach = reach_of(c->g, &r, &a, c->request->signer);
     return 0;
 }
 

@@ -427,7 +427,7 @@ static int not_yours(const struct attach *a, const struct xos_caller *caller, st
 static void unpark(struct attach *a, struct unit *u)
 {
     struct xos_error err;
-    if (!xos_caller_reaches(xos_call_caller(a->call), u->user)) {
+    if (!xos_caller_reaches(xos_call_caller(a->call), u->user, u->vo)) {
         not_yours(a, xos_call_caller(a->call), &err);
         attach_fail(a, &err);
         return;
@@ -471,13 +471,14 @@ static int record_find(struct worker *w, struct attach *a, const struct xos_call
     struct xos_rows *rows = NULL;
     int rc = -1;
     if (xos_tx_query(&rows, xos_store_reader(w->store),
-                     "SELECT user_name, ended FROM unit WHERE exec_id = ?",
+                     "SELECT user_name, ended, vo FROM unit WHERE exec_id = ?",
                      XOS_V(xos_v_text(a->exec_id)), err) < 0)
         return -1;
     int got = xos_rows_next(rows, err);
     if (got == 0)
         rc = xos_fail(err, XOS_NOT_FOUND, "unit %s is not here", a->exec_id);
-    else if (got == 1 && !xos_caller_reaches(caller, xos_rows_text(rows, 0)))
+    else if (got == 1 &&
+             !xos_caller_reaches(caller, xos_rows_text(rows, 0), xos_rows_text(rows, 2)))
         rc = not_yours(a, caller, err);
     else if (got == 1) {
         struct xos_slice bytes = xos_rows_blob(rows, 1);
@@ -526,7 +527,7 @@ static int attach_place(struct attach *a, const struct xos_caller *caller, struc
 {
     struct worker *w = a->worker;
     struct unit *u = unit_by_exec_id(w, a->exec_id);
-    if (u && !xos_caller_reaches(caller, u->user))
+    if (u && !xos_caller_reaches(caller, u->user, u->vo))
         return not_yours(a, caller, err);
     if (u) {
         a->unit = u;

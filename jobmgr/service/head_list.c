@@ -64,11 +64,11 @@ static int listing_pack(struct listing *l, Xos__Job__JobPb *m, struct xos_error 
 }
 
 /* One's own; another's where policy lets, and either the job was named or all were asked for. */
-static bool shown(const struct listing *l, const char *owner)
+static bool shown(const struct listing *l, const struct job *j)
 {
-    if (strcmp(owner, l->who->name) == 0)
+    if (strcmp(j->user, l->who->name) == 0)
         return true;
-    return xos_caller_reaches(l->who, owner) && (l->named || l->everybody);
+    return xos_caller_reaches(l->who, j->user, j->vo) && (l->named || l->everybody);
 }
 
 static int list_job(struct listing *l, const struct job *j, const struct job_spec *spec,
@@ -76,7 +76,7 @@ static int list_job(struct listing *l, const struct job *j, const struct job_spe
 {
     Xos__Job__JobPb m = XOS__JOB__JOB_PB__INIT;
     uint32_t n = j->shape.units;
-    if (j->sequence == 0 || !shown(l, j->user))
+    if (j->sequence == 0 || !shown(l, j))
         return 0;
     Xos__Job__UnitPb *units = xos_alloc_array(n, sizeof(*units));
     Xos__Job__UnitPb **list = xos_alloc_array(n, sizeof(*list));
@@ -128,7 +128,8 @@ static int list_ended(struct listing *l, uint64_t within_ms, struct xos_error *e
             "SELECT number FROM job WHERE done = 1 AND ended_ms >= ? AND (user_name = ? OR ? = 1) "
             "ORDER BY ended_ms DESC LIMIT ?",
             XOS_V(xos_v_int(since), xos_v_text(l->who->name),
-                  xos_v_int(l->everybody && l->who->others), xos_v_int(HEAD_LIST_MAX)),
+                  xos_v_int(l->everybody && l->who->reach != XOS_REACH_OWN),
+                  xos_v_int(HEAD_LIST_MAX)),
             err) < 0)
         return -1;
     while ((got = xos_rows_next(rows, err)) == 1 && count < HEAD_LIST_MAX)

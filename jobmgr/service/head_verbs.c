@@ -259,7 +259,7 @@ static struct owned *job_of_caller(struct head *h, const struct xos_call *call,
 {
     char text[JOB_NAME_MAX] = "";
     struct owned *o = text_take(id, text, sizeof(text)) ? owned_find(h, text) : NULL;
-    if (o && xos_caller_reaches(xos_call_caller(call), o->job->user))
+    if (o && xos_caller_reaches(xos_call_caller(call), o->job->user, o->job->vo))
         return o;
     xos_fail(err, XOS_NOT_FOUND, "no live job %.60s of %s", text, xos_call_caller(call)->name);
     return NULL;

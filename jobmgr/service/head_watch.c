@@ -176,7 +176,7 @@ int watch_past(struct head *h, struct xos_call *call, const char *id, uint64_t a
     int64_t number;
     if (head_past_job(h, id, &job, &spec, err) < 0)
         return -1;
-    bool mine = job->done && xos_caller_reaches(xos_call_caller(call), job->user);
+    bool mine = job->done && xos_caller_reaches(xos_call_caller(call), job->user, job->vo);
     job_free(job);
     spec_free(spec);
     if (!mine || head_number_of(h, id, &number) < 0)

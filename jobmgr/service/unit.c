@@ -108,10 +108,10 @@ static int record_put(struct xos_tx *tx, void *arg, struct xos_error *err)
 {
     const struct unit *u = arg;
     return xos_tx_exec(tx,
-                       "INSERT INTO unit (exec_id, head, user_name, start, ended_ms, told) "
-                       "VALUES (?, ?, ?, ?, 0, 0)",
+                       "INSERT INTO unit (exec_id, head, user_name, vo, start, ended_ms, told) "
+                       "VALUES (?, ?, ?, ?, ?, 0, 0)",
                        XOS_V(xos_v_text(u->exec_id), xos_v_text(u->head), xos_v_text(u->user),
-                             xos_v_blob(u->start.data, u->start.len)),
+                             xos_v_text(u->vo), xos_v_blob(u->start.data, u->start.len)),
                        NULL, err);
 }
 

@@ -93,9 +93,11 @@ static void call_free(struct xos_call *call)
     xos_free(call);
 }
 
-bool xos_caller_reaches(const struct xos_caller *caller, const char *owner)
+bool xos_caller_reaches(const struct xos_caller *caller, const char *owner, const char *vo)
 {
-    return caller->others || strcmp(caller->name, owner) == 0;
+    if (caller->reach == XOS_REACH_ALL || strcmp(caller->name, owner) == 0)
+        return true;
+    return caller->reach == XOS_REACH_VO && vo[0] && strcmp(caller->vo, vo) == 0;
 }
 
 const struct xos_caller *xos_call_caller(const struct xos_call *call)

@@ -28,17 +28,24 @@ enum xos_caller_kind {
     XOS_CALLER_SELF,   /* this node's own services */
 };
 
+/* What of others policy lets the caller do the same to as to its own. */
+enum xos_reach {
+    XOS_REACH_OWN, /* nothing */
+    XOS_REACH_VO,  /* what was made for the VO that it acts for */
+    XOS_REACH_ALL,
+};
+
 struct xos_caller {
     enum xos_caller_kind kind;
     char name[XOS_HEADER_NAME_MAX]; /* alice@inria, n1.inria */
     char vo[XOS_HEADER_NAME_MAX];
     char role[XOS_HEADER_NAME_MAX];
-    uid_t uid;   /* of a local process */
-    bool others; /* policy lets it do this to what belongs to others, too */
+    uid_t uid; /* of a local process */
+    enum xos_reach reach;
 };
 
-/* May it touch what belongs to this user? */
-bool xos_caller_reaches(const struct xos_caller *caller, const char *owner);
+/* May it touch what this user has, who acted for this VO (empty: for none)? */
+bool xos_caller_reaches(const struct xos_caller *caller, const char *owner, const char *vo);
 
 struct xos_call; /* one request that is being served */
 

@@ -37,10 +37,10 @@ rule() { # rule RULE: at inria
     echo "$1" >>"$XOS_SANDBOX/inria/policy"
     kill -HUP "$(box_pid n1.inria)"
 }
-rule 'allow bob@vu to job.list, job.watch, unit.attach when own==no'
+rule 'allow vo:demo@inria to job.list, job.watch, unit.attach when own==no'
 sees() { bob xps "$id" | grep -q hers; }
 wait_for 10 sees
-ok $? "a rule lets him see it"
+ok $? "a rule lets the VO's members see what is done for it"
 seen "0 1" xlog "$id"
 is "$(alice xps -a | awk 'NR <= 2 {print $2}' | tr '\n' ' ')" "USER alice@inria " "with -a users are a column"
 seen "1 0" xkill "$id"

@@ -181,14 +181,14 @@ out:
 }
 
 /* Asks for the unit's output as bob, before the unit is there. */
-static int attach_early(struct raw_peer *p, bool others, struct xos_error *err)
+static int attach_early(struct raw_peer *p, enum xos_reach reach, struct xos_error *err)
 {
     Xos__Job__AttachPb m = XOS__JOB__ATTACH_PB__INIT;
     m.job = xos_pb_text(JOB);
     m.epoch = 5;
     m.follow = true;
     stage_caller =
-        (struct xos_caller){.kind = XOS_CALLER_SIGNED, .name = "bob@inria", .others = others};
+        (struct xos_caller){.kind = XOS_CALLER_SIGNED, .name = "bob@inria", .reach = reach};
     return stage_ask(&s.w.stage, p, "unit.attach", &m, 1, err);
 }
 
@@ -210,15 +210,17 @@ static void who_came_early_gets_no_more_than_others(void **state)
 {
     static const struct {
         const char *dir;
-        bool others;
+        enum xos_reach reach;
         enum xos_code code;
-    } rows[] = {{"early", false, XOS_DENIED}, {"early_admin", true, XOS_NONE}};
+    } rows[] = {{"early", XOS_REACH_OWN, XOS_DENIED},
+                {"early_vo", XOS_REACH_VO, XOS_DENIED}, /* neither acts for one */
+                {"early_admin", XOS_REACH_ALL, XOS_NONE}};
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct xos_error err = {0};
         struct raw_peer bob = {.fd = -1};
         XT_TRY(set_up(rows[i].dir, &err));
-        XT_TRY(attach_early(&bob, rows[i].others, &err));
+        XT_TRY(attach_early(&bob, rows[i].reach, &err));
         for (int k = 0; k < 20; k++)
             XT_TRY(worker_stage_spin(&s.w, &err));
         XT_TRY(run_unit(&err));

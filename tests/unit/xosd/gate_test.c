@@ -425,34 +425,67 @@ static void others_are_reached_by_rule_alone(void **state)
 {
     static const struct {
         const char *policy;
-        bool others;
+        enum xos_reach as_herself, in_vo;
     } rows[] = {
-        {"allow any to *\n", true},
-        {"allow any to * when own==yes\n", false},
-        {"allow any to *\ndeny alice@inria to job.list when own==no\n", false},
-        {"allow any to * when own==yes\nallow alice@inria to job.list when own==no\n", true},
-        {"allow any to * when own==yes\nallow alice@inria to job.signal when own==no\n", false},
+        {"allow any to *\n", XOS_REACH_ALL, XOS_REACH_ALL},
+        {"allow any to * when own==yes\n", XOS_REACH_OWN, XOS_REACH_OWN},
+        {"allow any to *\ndeny alice@inria to job.list when own==no\n", XOS_REACH_OWN,
+         XOS_REACH_OWN},
+        {"allow any to * when own==yes\nallow alice@inria to job.list when own==no\n",
+         XOS_REACH_ALL, XOS_REACH_ALL},
+        {"allow any to * when own==yes\nallow alice@inria to job.signal when own==no\n",
+         XOS_REACH_OWN, XOS_REACH_OWN},
+        /* a VO's rule stays within the VO */
+        {"allow any to * when own==yes\nallow vo:climate@inria to job.list when own==no\n",
+         XOS_REACH_OWN, XOS_REACH_VO},
+        {"allow any to *\ndeny vo:climate@inria to job.list when own==no\n", XOS_REACH_ALL,
+         XOS_REACH_OWN},
     };
     (void)state;
     struct xos_error err = {0};
     XT_TRY(set_up(&err));
     int fd = policy_dir(&err);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
         struct gatebed_ask a;
         struct gatebed_answer answer;
-        XT_TRY(xos_env_file_replace(xos_env_posix(), fd, "policy", rows[i].policy,
-                                    strlen(rows[i].policy), 0644, &err));
+        const char *policy = rows[i / 2].policy;
+        enum xos_reach reach = i % 2 ? rows[i / 2].in_vo : rows[i / 2].as_herself;
+        XT_TRY(xos_env_file_replace(xos_env_posix(), fd, "policy", policy, strlen(policy), 0644,
+                                    &err));
         XT_TRY(gate_reload(bed.gate, &err));
         gatebed_ask_init(&a, &bed, GATEBED_ALICE, "job.list");
+        if (i % 2)
+            act_runner(&a);
         XT_TRY(send_ask(&a, NULL, &answer, &err));
         assert_int_equal(answer.code, XOS_NONE);
-        assert_int_equal(bed.caller.others, rows[i].others);
-        assert_int_equal(xos_caller_reaches(&bed.caller, "bob@inria"), rows[i].others);
-        assert_true(xos_caller_reaches(&bed.caller, "alice@inria"));
+        assert_int_equal(bed.caller.reach, reach);
     }
     xos_env_close(xos_env_posix(), fd);
 out:
     tear_down();
+}
+
+static void who_reaches_what(void **state)
+{
+    static const struct {
+        enum xos_reach reach;
+        const char *acts, *owner, *vo;
+        bool may;
+    } rows[] = {
+        {XOS_REACH_OWN, "vo:a@x", "alice@inria", "vo:b@x", true},
+        {XOS_REACH_OWN, "vo:a@x", "bob@inria", "vo:a@x", false},
+        {XOS_REACH_VO, "vo:a@x", "bob@inria", "vo:a@x", true},
+        {XOS_REACH_VO, "vo:a@x", "bob@inria", "vo:b@x", false},
+        {XOS_REACH_VO, "vo:a@x", "bob@inria", "", false},
+        {XOS_REACH_VO, "", "bob@inria", "", false},
+        {XOS_REACH_ALL, "", "bob@inria", "vo:b@x", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct xos_caller c = {.name = "alice@inria", .reach = rows[i].reach};
+        (void)snprintf(c.vo, sizeof(c.vo), "%s", rows[i].acts);
+        assert_int_equal(xos_caller_reaches(&c, rows[i].owner, rows[i].vo), rows[i].may);
+    }
 }
 
 static void what_was_recorded_is_not_served_again(void **state)
@@ -707,6 +740,7 @@ static const struct xt_test tests[] = {
     XT_PLAIN(each_step_refuses_by_its_name),
     XT_PLAIN(the_right_ones_are_served),
     XT_PLAIN(others_are_reached_by_rule_alone),
+    XT_PLAIN(who_reaches_what),
     XT_PLAIN(what_was_recorded_is_not_served_again),
     XT_PLAIN(no_bit_may_be_changed),
     XT_PLAIN(without_a_signature_there_is_little),
