@@ -436,17 +436,34 @@ static void on_killed(void *arg, const struct xos_error *result, const struct ex
         xos_log_error(XOS_EV_UNIT, result, "a unit without a record");
 }
 
+/* Is it known whose output that is? */
+static bool has_record(const struct worker *w, const char *exec_id)
+{
+    struct xos_rows *rows = NULL;
+    struct xos_error err;
+    if (xos_tx_query(&rows, xos_store_reader(w->store), "SELECT 1 FROM unit WHERE exec_id = ?",
+                     XOS_V(xos_v_text(exec_id)), &err) < 0)
+        return true; /* nothing is thrown away on a guess */
+    bool found = xos_rows_next(rows, &err) != 0;
+    xos_rows_free(rows);
+    return found;
+}
+
 /* No record that still is to be told: nobody will ever ask for its end. */
 static void clear_stray(struct worker *w, const struct execd_entry *e)
 {
     struct xos_error err;
     struct execd_request r = {.verb = EXECD_KILL, .flags = EXECD_FORCE};
-    struct execd_request gone = {.verb = EXECD_REMOVE, .flags = EXECD_KEEP_SPOOL};
+    struct execd_request gone = {.verb = EXECD_REMOVE};
+    char exec_id[EXEC_UNIT_BYTES + 1] = "";
     bool live = e->state == EXECD_UNIT_LIVE;
     if (live)
         xos_log(XOS_EV_UNIT_LOST, "unit=%.*s reason=\"no record of it\"", EXEC_UNIT_BYTES, e->unit);
     memcpy(r.unit, e->unit, sizeof(r.unit));
     memcpy(gone.unit, e->unit, sizeof(gone.unit));
+    memcpy(exec_id, e->unit, EXEC_UNIT_BYTES);
+    if (has_record(w, exec_id))
+        gone.flags = EXECD_KEEP_SPOOL;
     if ((live &&
          execd_link_ask(w->execd, &r, &(struct execd_blobs){0}, -1, on_killed, w, &err) < 0) ||
         execd_link_ask(w->execd, &gone, &(struct execd_blobs){0}, -1, on_killed, w, &err) < 0)

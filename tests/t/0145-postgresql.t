@@ -42,5 +42,15 @@ ok $? "after kill -9 of the database xosd starts again" || cat "$DIR/xosd.log"
 as_user xwait "$kept"
 is $? 5 "a job that ran meanwhile is there, with its status"
 is "$(as_user xrun -- echo after)" after "and others run"
+
+# Old output and old jobs go there, too.
+printf '[limits]\noutput_kept = 1s\nhistory = 1s\n' >>"$DIR/xosd.conf"
+kill -HUP "$xosd_pid"
+gone() { [ "$(as_user xps 1 2 2>/dev/null | wc -l)" = 1 ] && ! find "$DIR/spool" -name 'local-*' | grep -q .; }
+sleep 1.5
+kill -HUP "$xosd_pid"
+wait_for 15 gone
+ok $? "what is old goes"
+is "$(as_user xsub -- true)" local-5 "and no number is given twice"
 clean
 done_testing
