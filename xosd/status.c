@@ -19,6 +19,7 @@ struct status {
     struct xos_env *env;
     struct xos_timer *disk;
     double disk_free;
+    const char *fullest; /* where that is */
     int64_t began_ms;
 };
 
@@ -27,6 +28,7 @@ struct status {
 struct look {
     const struct config *config;
     double disk_free;
+    const char *fullest;
     bool federated;
     int64_t cert_left_ms, ca_left_ms;
     struct discovery_counts nodes;
@@ -48,7 +50,7 @@ static void take(const struct status *s, struct look *l)
 {
     const struct status_config *c = &s->config;
     int64_t now = xos_env_real_ms(s->env);
-    *l = (struct look){.config = c->config, .disk_free = s->disk_free};
+    *l = (struct look){.config = c->config, .disk_free = s->disk_free, .fullest = s->fullest};
     l->federated = c->identity->self.key != NULL;
     l->cert_left_ms = c->identity->to_ms - now;
     l->ca_left_ms = c->identity->ca_to_ms - now;
@@ -69,7 +71,7 @@ static bool disk(const struct look *l, char *text, size_t size)
     (void)snprintf(text, size,
                    "%.1f %% free under %s: below %u %% (spool_min_free) no new unit is taken: make "
                    "room",
-                   l->disk_free * 100, l->config->state_dir, l->config->spool_min_free);
+                   l->disk_free * 100, l->fullest, l->config->spool_min_free);
     return l->disk_free * 100 < l->config->spool_min_free;
 }
 
@@ -260,17 +262,30 @@ static const struct xos_verb verbs[] = {{"node.status", serve, XOS_VERB_OPEN}};
 
 /* The disk */
 
-static void on_disk(void *arg)
+static void look_at(struct status *s, const char *path)
 {
-    struct status *s = arg;
-    const char *path = s->config.config->state_dir;
     struct xos_error err;
     struct xos_disk found;
     int dir = xos_env_dir_open(s->env, path, &err);
-    if (dir >= 0 && xos_env_disk_free(s->env, dir, &found, &err) == 0)
-        s->disk_free = found.free_ratio;
+    if (dir >= 0 && xos_env_disk_free(s->env, dir, &found, &err) == 0) {
+        xos_metric_set(XOS_M_DISK_FREE_RATIO, path, found.free_ratio);
+        if (found.free_ratio < s->disk_free) {
+            s->disk_free = found.free_ratio;
+            s->fullest = path;
+        }
+    }
     xos_env_close(s->env, dir);
-    xos_metric_set(XOS_M_DISK_FREE_RATIO, path, s->disk_free);
+}
+
+/* State and output may lie on two: the fuller one counts. */
+static void on_disk(void *arg)
+{
+    struct status *s = arg;
+    s->disk_free = 1;
+    s->fullest = s->config.config->state_dir;
+    look_at(s, s->config.config->state_dir);
+    if (s->config.config->worker)
+        look_at(s, s->config.config->spool_dir);
     if (s->config.jobs)
         jobmgr_full(s->config.jobs, s->disk_free * 100 < s->config.config->spool_min_free);
     xos_timer_set(s->disk, STATUS_DISK_MS);
@@ -281,7 +296,7 @@ int status_new(struct status **out, const struct status_config *config, struct x
     struct status *s = xos_alloc(sizeof(*s));
     if (!s)
         return xos_fail(err, XOS_NOMEM, "status");
-    *s = (struct status){.config = *config, .env = xos_loop_env(config->loop), .disk_free = 1};
+    *s = (struct status){.config = *config, .env = xos_loop_env(config->loop)};
     s->began_ms = xos_env_real_ms(s->env);
     if (xos_timer_new(&s->disk, config->loop, on_disk, s, err) < 0 ||
         xos_rpc_serve(config->rpc, verbs, sizeof(verbs) / sizeof(verbs[0]), s, err) < 0) {
