@@ -125,6 +125,22 @@ static int a_bit(struct judge_stage *s, struct xos_error *err)
     s->by.grant.data[s->by.grant.len / 2] ^= 1;
     return judge_stage_proof(s, err);
 }
+/* A file that the user has not signed. */
+static int one_more_file(struct judge_stage *s, struct xos_error *err)
+{
+    struct spec_file *files = xos_alloc_array(1, sizeof(*files));
+    char *name = xos_strdup(".profile");
+    if (!files || !name) {
+        xos_free(files);
+        xos_free(name);
+        return xos_fail(err, XOS_NOMEM, "file");
+    }
+    xos_free(s->spec->files);
+    *files = (struct spec_file){.name = name, .mode = 0600, .data = auth_slice("exec evil")};
+    s->spec->files = files;
+    s->spec->file_count = 1;
+    return 0;
+}
 static int strange_root(struct judge_stage *s, struct xos_error *err)
 {
     static const struct auth_anchors none;
@@ -155,6 +171,7 @@ static const struct {
     {by_a_long_chain, XOS_LIMIT, "AUTH_CHAIN_MAX"},
     {late, XOS_EXPIRED, "assignment"},
     {a_bit, XOS_DENIED, "grant"},
+    {one_more_file, XOS_DENIED, "the files"},
     {strange_root, XOS_DENIED, ""},
 };
 
