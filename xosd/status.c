@@ -249,6 +249,11 @@ static void serve(void *service, struct xos_call *call)
     struct report r = {.text = {""}};
     struct xos_error err = {0};
     struct look l;
+    if (xos_call_caller(call)->kind != XOS_CALLER_LOCAL) {
+        xos_fail(&err, XOS_DENIED, "node.status is asked on the node itself");
+        xos_call_fail(call, &err);
+        return;
+    }
     take(s, &l);
     report_fill(&r, s, &l);
     if (xos_pb_pack(&r.m, &body, &err) < 0)

@@ -28,6 +28,14 @@ is "$(xos status --json | jq -c '[.node, .state, .federated, .nodes_up, .user, .
     '["n1.inria","up",true,4,"alice@inria",[]]' "also as JSON"
 is "$(http /healthz)" ok "healthz"
 
+# Only who is on the node is told.
+for as in none "@$(box_dir n2.vu)/state:n2.vu"; do
+    flaw=good && [ "$as" != none ] || flaw=unsigned
+    attack ask "$at:7402" none "$as" node.status inria n1.inria $flaw >"$work/got" 2>&1
+    grep -q '^DENIED' "$work/got"
+    ok $? "from elsewhere, $flaw: refused" || cat "$work/got"
+done
+
 # Every metric of the table is there when it has something to say, with the right value.
 job=$(xsub --on n1.inria -- sleep 600)
 xrun --on n1.inria -- sh -c 'exit 3'
