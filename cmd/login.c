@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* login.c - xos login, xos logout and xos whoami: single sign-on. */
 #include "cmd/commands.h"
+#include "cmd/json.h"
 #include "cmd/say.h"
 #include "cmd/table.h"
 
 #include <fcntl.h>
-#include <jansson.h>
 #include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -205,10 +205,7 @@ static int print_json(const struct xos_identity *id)
     (void)json_object_set_new(all, "until", json_string(cmd_time(id->until_ms, time)));
     (void)json_object_set_new(all, "session_until",
                               json_string(cmd_time(id->session_until_ms, time)));
-    int rc = json_dumpf(all, stdout, JSON_INDENT(2));
-    printf("\n");
-    json_decref(all);
-    return rc == 0 ? CMD_OK : CMD_FAILED;
+    return cmd_json_print(all) == 0 ? CMD_OK : CMD_FAILED;
 }
 
 int cmd_whoami(int argc, char **argv)

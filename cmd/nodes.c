@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* nodes.c - xnodes: which nodes there are, and which of them meet a need. */
 #include "cmd/commands.h"
+#include "cmd/json.h"
 #include "cmd/say.h"
 #include "cmd/table.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,10 +111,7 @@ static int print_json(const struct xos_nodes *list, const bool *shown)
     for (size_t i = 0; i < list->count; i++)
         if (shown[i])
             (void)json_array_append_new(all, node_json(&list->nodes[i]));
-    int rc = json_dumpf(all, stdout, JSON_INDENT(2));
-    printf("\n");
-    json_decref(all);
-    return rc;
+    return cmd_json_print(all);
 }
 
 /* Asking */

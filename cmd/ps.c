@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ps.c - xps: jobs that live, and those that ended a short while ago. */
 #include "cmd/commands.h"
+#include "cmd/json.h"
 #include "cmd/say.h"
 #include "cmd/table.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,24 +161,6 @@ static void print_table(const struct xos_job_info **jobs, size_t count, const st
 
 /* For programs */
 
-/* JSON is UTF-8; what is not is escaped as for a terminal. */
-static json_t *text_json(const char *text)
-{
-    json_t *v = json_string(text);
-    if (v)
-        return v;
-    char *safe = cmd_safe(text);
-    v = json_string(safe);
-    free(safe);
-    return v;
-}
-
-static json_t *time_json(uint64_t ms)
-{
-    char text[CMD_TIME_BYTES];
-    return ms ? json_string(cmd_time(ms, text)) : json_null();
-}
-
 static json_t *exit_json(const char *state, int status)
 {
     return is_done(state) ? json_integer(status) : json_null();
@@ -187,8 +169,8 @@ static json_t *exit_json(const char *state, int status)
 static json_t *unit_json(const struct xos_unit_info *u)
 {
     return json_pack("{s:I, s:o, s:o, s:o, s:o}", "unit", (json_int_t)u->unit, "node",
-                     text_json(u->node), "state", text_json(u->state), "exit",
-                     exit_json(u->state, u->exit), "reason", text_json(u->reason));
+                     cmd_json_text(u->node), "state", cmd_json_text(u->state), "exit",
+                     exit_json(u->state, u->exit), "reason", cmd_json_text(u->reason));
 }
 
 static json_t *job_json(const struct xos_job_info *j)
@@ -197,26 +179,23 @@ static json_t *job_json(const struct xos_job_info *j)
     for (size_t i = 0; i < j->unit_count; i++)
         (void)json_array_append_new(units, unit_json(j->units[i]));
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-                     text_json(j->id), "user", text_json(j->user), "vo", text_json(j->vo),
-                     "institution", text_json(j->institution), "name", text_json(j->name), "state",
-                     text_json(j->state), "reason", text_json(j->reason), "submitted",
-                     time_json(j->submitted_ms), "started", time_json(j->started_ms), "ended",
-                     time_json(j->ended_ms), "exit", exit_json(j->state, j->exit), "units", units);
+                     cmd_json_text(j->id), "user", cmd_json_text(j->user), "vo",
+                     cmd_json_text(j->vo), "institution", cmd_json_text(j->institution), "name",
+                     cmd_json_text(j->name), "state", cmd_json_text(j->state), "reason",
+                     cmd_json_text(j->reason), "submitted", cmd_json_time(j->submitted_ms),
+                     "started", cmd_json_time(j->started_ms), "ended", cmd_json_time(j->ended_ms),
+                     "exit", exit_json(j->state, j->exit), "units", units);
 }
 
 static int print_json(const struct xos_job_info **jobs, size_t count)
 {
     json_t *all = json_array();
-    int rc = all ? 0 : -1;
-    for (size_t i = 0; i < count && rc == 0; i++)
-        rc = json_array_append_new(all, job_json(jobs[i]));
-    if (rc == 0)
-        rc = json_dumpf(all, stdout, JSON_INDENT(2));
-    printf("\n");
-    json_decref(all);
-    if (rc != 0)
-        cmd_say("the listing could not be printed");
-    return rc;
+    for (size_t i = 0; all && i < count; i++)
+        if (json_array_append_new(all, job_json(jobs[i])) < 0) {
+            json_decref(all);
+            all = NULL;
+        }
+    return cmd_json_print(all);
 }
 
 /* Asking */

@@ -2,6 +2,7 @@
 /* sandbox.c - xos sandbox: a federation of several institutions on this one machine. */
 #include "cmd/sandbox.h"
 #include "cmd/commands.h"
+#include "cmd/json.h"
 #include "cmd/say.h"
 #include "cmd/table.h"
 
@@ -196,9 +197,7 @@ static void status_json(const struct sandbox *s)
     for (size_t i = 0; i < s->cut_count; i++)
         (void)json_array_append_new(cuts, json_pack("[s, s]", s->cuts[i].a, s->cuts[i].b));
     json_t *all = json_pack("{s:s, s:o, s:o}", "dir", s->dir, "nodes", nodes, "cuts", cuts);
-    (void)json_dumpf(all, stdout, JSON_INDENT(2));
-    printf("\n");
-    json_decref(all);
+    (void)cmd_json_print(all);
 }
 
 static int status(const struct sandbox *s, bool json)

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* status.c - xos status: how this node is, who one is here, and what is wrong. */
 #include "cmd/commands.h"
+#include "cmd/json.h"
 #include "cmd/say.h"
 #include "cmd/table.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
+#include <stdlib.h>
 #include <xos.h>
 
 enum { STATUS_JSON = OPTION_OWN };
@@ -98,21 +97,19 @@ static void print(const struct found *f)
 
 /* For programs */
 
-static json_t *time_json(uint64_t ms)
+static json_t *problem_json(const char *what, const char *why)
 {
-    char text[CMD_TIME_BYTES];
-    return ms ? json_string(cmd_time(ms, text)) : json_null();
+    return json_pack("{s:o, s:o}", "what", cmd_json_text(what), "why", cmd_json_text(why));
 }
 
 static json_t *problems_json(const struct found *f)
 {
     json_t *all = json_array();
     for (size_t i = 0; i < f->node->problem_count; i++)
-        (void)json_array_append_new(all, json_pack("{s:s, s:s}", "what", f->node->problems[i].what,
-                                                   "why", f->node->problems[i].why));
-    if (login_is_missing(f))
         (void)json_array_append_new(
-            all, json_pack("{s:s, s:s}", "what", "login", "why", f->no_login.text));
+            all, problem_json(f->node->problems[i].what, f->node->problems[i].why));
+    if (login_is_missing(f))
+        (void)json_array_append_new(all, problem_json("login", f->no_login.text));
     return all;
 }
 
@@ -121,21 +118,16 @@ static int print_json(const struct found *f)
     const struct xos_node_status *s = f->node;
     json_t *roles = json_array();
     for (size_t i = 0; i < s->role_count; i++)
-        (void)json_array_append_new(roles, json_string(s->roles[i]));
-    json_t *all = json_pack(
-        "{s:s, s:s, s:s, s:o, s:s, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:s?, s:o}",
-        "node", s->node, "institution", s->institution, "state", s->state, "roles", roles,
-        "release", s->release, "federated", s->federated, "since", time_json(s->started_ms),
-        "nodes_up", (json_int_t)s->nodes_up, "nodes_down", (json_int_t)s->nodes_down, "jobs",
-        (json_int_t)s->jobs, "units", (json_int_t)s->units, "claims", (json_int_t)s->claims,
-        "disk_free", s->disk_free, "certificate", time_json(s->certificate_ms), "ca",
-        time_json(s->ca_ms), "user", f->who ? f->who->user : NULL, "problems", problems_json(f));
-    int rc = all ? json_dumpf(all, stdout, JSON_INDENT(2)) : -1;
-    printf("\n");
-    json_decref(all);
-    if (rc != 0)
-        cmd_say("the status could not be printed");
-    return rc;
+        (void)json_array_append_new(roles, cmd_json_text(s->roles[i]));
+    return cmd_json_print(json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o}",
+        "node", cmd_json_text(s->node), "institution", cmd_json_text(s->institution), "state",
+        cmd_json_text(s->state), "roles", roles, "release", cmd_json_text(s->release), "federated",
+        s->federated, "since", cmd_json_time(s->started_ms), "nodes_up", (json_int_t)s->nodes_up,
+        "nodes_down", (json_int_t)s->nodes_down, "jobs", (json_int_t)s->jobs, "units",
+        (json_int_t)s->units, "claims", (json_int_t)s->claims, "disk_free", s->disk_free,
+        "certificate", cmd_json_time(s->certificate_ms), "ca", cmd_json_time(s->ca_ms), "user",
+        f->who ? cmd_json_text(f->who->user) : json_null(), "problems", problems_json(f)));
 }
 
 int cmd_status(int argc, char **argv)
@@ -158,13 +150,10 @@ int cmd_status(int argc, char **argv)
     } else {
         if (f.node->federated && xos_whoami(&f.who, &f.no_login) < 0)
             f.who = NULL;
-        int rc = 0;
-        if (json)
-            rc = print_json(&f);
-        else
+        bool well = f.node->problem_count == 0 && !login_is_missing(&f);
+        if (!json)
             print(&f);
-        status =
-            rc == 0 && f.node->problem_count == 0 && !login_is_missing(&f) ? CMD_OK : CMD_FAILED;
+        status = (!json || print_json(&f) == 0) && well ? CMD_OK : CMD_FAILED;
     }
     xos_node_status_free(f.node);
     xos_identity_free(f.who);
