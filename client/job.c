@@ -38,6 +38,7 @@ struct xos_job {
     uint32_t only;  /* attach to this unit, or XOS_ALL_UNITS */
     bool output, input, input_each;
     bool told_id, done, over, freed, held;
+    bool past; /* the job itself is over, whatever is still to be read */
     int status;
     uint16_t rows, columns;
     struct client_stream *streams;
@@ -187,7 +188,7 @@ static void on_stream_over(void *arg, uint32_t unit, const struct xos_error *why
     struct xos_job *j = arg;
     if (why && !j->over) {
         struct xos_error err = *why;
-        if (why->code == XOS_NOT_FOUND)
+        if (why->code == XOS_NOT_FOUND && j->past)
             xos_wrap(&err, "job %s: what unit %" PRIu32 " wrote is not kept any more", j->id, unit);
         else
             xos_wrap(&err, "job %s: unit %" PRIu32 " is out of reach, it may go on (xattach %s)",
@@ -240,7 +241,7 @@ static int event_take(struct xos_job *j, const struct xos_job_event *ev, struct 
         client_stream_ended(s, ev->end == XOS_END_KILLED && ev->started_ms == 0,
                             ev->end == XOS_END_NODE_LOST || ev->end == XOS_END_SHIM_LOST);
     if (ev->kind == XOS_JOB_DONE) {
-        j->done = true;
+        j->done = j->past = true;
         j->status = ev->value;
     }
     return 0;
@@ -472,6 +473,7 @@ int xos_job_read(struct xos_job **out, struct xos_client *client, const struct x
     if (job_new(&j, client, ops, arg, &err) < 0)
         return client_fault(fault, &err);
     j->output = j->done = true;
+    j->past = strcmp(info->state, "done") == 0;
     j->only = unit;
     j->again.expired = on_nothing;
     (void)snprintf(j->id, sizeof(j->id), "%s", info->id);

@@ -2,6 +2,7 @@
 #include "client/list.h"
 
 #include "client/ask.h"
+#include "client/text.h"
 #include "jobmgr/jobmgr.pb-c.h"
 #include "libxos/base/alloc.h"
 #include "libxos/wire/pb.h"
@@ -36,38 +37,28 @@ static size_t text_bytes(const Xos__Job__JobPb *m)
     return n;
 }
 
-static const char *text_take(struct job_block *b, ProtobufCBinaryData from)
-{
-    char *to = b->text;
-    if (from.len)
-        memcpy(to, from.data, from.len);
-    to[from.len] = '\0';
-    b->text += from.len + 1;
-    return to;
-}
-
 static void unit_take(struct job_block *b, size_t i, const Xos__Job__UnitPb *m)
 {
     b->list[i] = &b->units[i];
     b->units[i] = (struct xos_unit_info){.size = sizeof(b->units[i]),
                                          .unit = m->unit,
                                          .epoch = m->epoch,
-                                         .node = text_take(b, m->node),
-                                         .state = text_take(b, m->state),
-                                         .reason = text_take(b, m->reason),
+                                         .node = client_text_put(&b->text, m->node),
+                                         .state = client_text_put(&b->text, m->state),
+                                         .reason = client_text_put(&b->text, m->reason),
                                          .exit = m->exit};
 }
 
 static void job_take(struct job_block *b, const Xos__Job__JobPb *m)
 {
     b->info = (struct xos_job_info){.size = sizeof(b->info),
-                                    .id = text_take(b, m->id),
-                                    .user = text_take(b, m->user),
-                                    .vo = text_take(b, m->vo),
-                                    .institution = text_take(b, m->institution),
-                                    .name = text_take(b, m->name),
-                                    .state = text_take(b, m->state),
-                                    .reason = text_take(b, m->reason),
+                                    .id = client_text_put(&b->text, m->id),
+                                    .user = client_text_put(&b->text, m->user),
+                                    .vo = client_text_put(&b->text, m->vo),
+                                    .institution = client_text_put(&b->text, m->institution),
+                                    .name = client_text_put(&b->text, m->name),
+                                    .state = client_text_put(&b->text, m->state),
+                                    .reason = client_text_put(&b->text, m->reason),
                                     .submitted_ms = m->submitted_ms,
                                     .started_ms = m->started_ms,
                                     .ended_ms = m->ended_ms,
@@ -77,7 +68,7 @@ static void job_take(struct job_block *b, const Xos__Job__JobPb *m)
                                     .units = b->list,
                                     .unit_count = m->n_units};
     for (size_t i = 0; i < m->n_argv; i++)
-        b->argv[i] = text_take(b, m->argv[i]);
+        b->argv[i] = client_text_put(&b->text, m->argv[i]);
     for (size_t i = 0; i < m->n_units; i++)
         unit_take(b, i, m->units[i]);
 }

@@ -2,6 +2,7 @@
 #include "client/login.h"
 
 #include "client/ask.h"
+#include "client/text.h"
 #include "client/xos.h"
 #include "libxos/base/alloc.h"
 #include "libxos/wire/pb.h"
@@ -367,14 +368,6 @@ int xos_logout(struct xos_fault *fault)
     return rc < 0 ? client_fault(fault, &err) : 0;
 }
 
-static char *text_dup(ProtobufCBinaryData from)
-{
-    char *to = xos_alloc(from.len + 1);
-    if (to && from.len)
-        memcpy(to, from.data, from.len);
-    return to;
-}
-
 /* "prod dev prod:runner": groups, then roles. */
 static char *rights_dup(const Agent__Membership *m)
 {
@@ -411,8 +404,8 @@ void xos_identity_free(struct xos_identity *id)
 static int identity_take(struct xos_identity *id, const Agent__StatusAnswer *m,
                          struct xos_error *err)
 {
-    id->user = text_dup(m->user);
-    id->institution = text_dup(m->institution);
+    id->user = client_text_dup(m->user);
+    id->institution = client_text_dup(m->institution);
     id->until_ms = m->until_ms;
     id->session_until_ms = m->session_until_ms;
     id->renewal_ms = m->renewal_ms;
@@ -421,7 +414,7 @@ static int identity_take(struct xos_identity *id, const Agent__StatusAnswer *m,
     bool whole = id->user && id->institution && id->vos;
     for (size_t i = 0; id->vos && i < m->n_vos; i++) {
         struct xos_membership *v = &id->vos[id->vo_count++];
-        v->name = text_dup(m->vos[i]->vo);
+        v->name = client_text_dup(m->vos[i]->vo);
         v->rights = rights_dup(m->vos[i]);
         v->until_ms = m->vos[i]->expires_ms;
         whole = whole && v->name && v->rights;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/ask.h"
+#include "client/text.h"
 #include "client/xos.h"
 #include "discovery/discovery.pb-c.h"
 #include "libxos/base/alloc.h"
@@ -29,17 +30,9 @@ void xos_nodes_free(struct xos_nodes *pub)
     xos_free(n);
 }
 
-static char *text_dup(ProtobufCBinaryData from)
-{
-    char *to = xos_alloc(from.len + 1);
-    if (to && from.len)
-        memcpy(to, from.data, from.len);
-    return to;
-}
-
 static const char *text_take(struct nodes *n, ProtobufCBinaryData from)
 {
-    char *to = text_dup(from);
+    char *to = client_text_dup(from);
     if (to)
         n->texts[n->text_count++] = to;
     return to;
@@ -61,7 +54,7 @@ static int nodes_take(struct nodes *n, const Xos__Discovery__Nodes *m)
     int rc = 0;
     n->info = xos_alloc_array(m->n_nodes + 1, sizeof(*n->info));
     n->texts = xos_alloc_array(4 * m->n_nodes + 1, sizeof(char *));
-    n->explanation = text_dup(m->explanation);
+    n->explanation = client_text_dup(m->explanation);
     if (!n->info || !n->texts || !n->explanation)
         return -1;
     for (size_t i = 0; rc == 0 && i < m->n_nodes; i++)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/ask.h"
+#include "client/text.h"
 #include "client/xos.h"
 #include "libxos/base/alloc.h"
 #include "libxos/wire/pb.h"
@@ -17,16 +18,6 @@ struct status_block {
     const char *roles[STATUS_ROLES_MAX];
     char text[];
 };
-
-static const char *text_take(char **to, ProtobufCBinaryData from)
-{
-    char *start = *to;
-    if (from.len)
-        memcpy(start, from.data, from.len);
-    start[from.len] = '\0';
-    *to += from.len + 1;
-    return start;
-}
 
 static void numbers_take(struct xos_node_status *s, const Xos__Node__StatusPb *m)
 {
@@ -46,15 +37,15 @@ static void texts_take(struct status_block *b, const Xos__Node__StatusPb *m)
 {
     char *to = b->text;
     struct xos_node_status *s = &b->pub;
-    s->node = text_take(&to, m->node);
-    s->institution = text_take(&to, m->institution);
-    s->release = text_take(&to, m->release);
-    s->state = text_take(&to, m->state);
+    s->node = client_text_put(&to, m->node);
+    s->institution = client_text_put(&to, m->institution);
+    s->release = client_text_put(&to, m->release);
+    s->state = client_text_put(&to, m->state);
     for (size_t i = 0; i < m->n_roles && i < STATUS_ROLES_MAX; i++)
-        b->roles[s->role_count++] = text_take(&to, m->roles[i]);
+        b->roles[s->role_count++] = client_text_put(&to, m->roles[i]);
     for (size_t i = 0; i < m->n_problems && i < STATUS_PROBLEMS_MAX; i++) {
-        b->problems[i].what = text_take(&to, m->problems[i]->what);
-        b->problems[i].why = text_take(&to, m->problems[i]->why);
+        b->problems[i].what = client_text_put(&to, m->problems[i]->what);
+        b->problems[i].why = client_text_put(&to, m->problems[i]->why);
         s->problem_count++;
     }
     s->roles = b->roles;
