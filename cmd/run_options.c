@@ -115,49 +115,59 @@ static int env_add(struct run_options *o, const char *value)
     return words_add(&o->env, &o->env_count, value, "--env");
 }
 
-static int file_read(struct run_options *o, struct xos_job_file *f, int fd, const char *name)
+static int file_read(struct run_options *o, struct xos_job_file *f, int fd, const char *what)
 {
     struct stat st;
     size_t left = RUN_FILES_BYTES_MAX - o->file_bytes;
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        cmd_say("--in: %s: not a regular file", name);
+        cmd_say("%s: not a regular file", what);
         return -1;
     }
-    char *data = cmd_need(left + 1);
+    char *data = cmd_need(left + 2);
     ssize_t n = 0;
     while (f->bytes <= left && (n = read(fd, data + f->bytes, left + 1 - f->bytes)) > 0)
         f->bytes += (size_t)n;
+    data[f->bytes] = '\0';
     f->data = data;
     f->mode = st.st_mode & 0777;
     o->file_bytes += f->bytes;
     if (n < 0)
-        cmd_say("--in: %s: %s", name, strerror(errno));
+        cmd_say("%s: %s", what, strerror(errno));
     else if (f->bytes > left)
-        cmd_say("--in: the files are more than %zu KiB (RUN_FILES_BYTES_MAX): put them on a volume",
-                RUN_FILES_BYTES_MAX >> 10);
+        cmd_say("%s: the files are more than %zu KiB (RUN_FILES_BYTES_MAX): put them on a volume",
+                what, RUN_FILES_BYTES_MAX >> 10);
     return n < 0 || f->bytes > left ? -1 : 0;
+}
+
+struct xos_job_file *run_options_file(struct run_options *o, const char *option, const char *path,
+                                      const char *name)
+{
+    char *what = cmd_textf("%s%s%s", option, option[0] ? ": " : "", path);
+    struct xos_job_file *f = &o->files[o->file_count];
+    int fd = -1, rc = -1;
+    if (o->file_count >= RUN_FILES_MAX)
+        cmd_say("%s: at most %d files", what, RUN_FILES_MAX);
+    else if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        cmd_say("%s: %s", what, strerror(errno));
+    else {
+        f->name = name;
+        rc = file_read(o, f, fd, what);
+        o->file_count += f->data != NULL;
+    }
+    if (fd >= 0)
+        close(fd);
+    free(what);
+    return rc < 0 ? NULL : f;
 }
 
 /* FILE:NAME, where FILE itself may have a colon when it exists under the whole text. */
 static int file_add(struct run_options *o, const char *value)
 {
-    if (o->file_count >= RUN_FILES_MAX) {
-        cmd_say("--in: at most %d files", RUN_FILES_MAX);
-        return -1;
-    }
     const char *colon = access(value, F_OK) == 0 ? NULL : strrchr(value, ':');
     char *local = cmd_textf("%.*s", colon ? (int)(colon - value) : (int)strlen(value), value);
     const char *base = strrchr(value, '/');
-    struct xos_job_file *f = &o->files[o->file_count];
-    f->name = colon ? colon + 1 : base ? base + 1 : value;
-    int fd = open(local, O_RDONLY | O_CLOEXEC), rc = -1;
-    if (fd < 0)
-        cmd_say("--in: %s: %s", local, strerror(errno));
-    else
-        rc = file_read(o, f, fd, local);
-    if (fd >= 0)
-        close(fd);
-    o->file_count += f->data != NULL;
+    const char *name = colon ? colon + 1 : base ? base + 1 : value;
+    int rc = run_options_file(o, "--in", local, name) ? 0 : -1;
     free(local);
     return rc;
 }

@@ -32,6 +32,10 @@ extern const struct cmd_options run_options_batch_table; /* without streams and 
 void run_options_parse(struct run_options *o, int argc, char **argv);
 /* Its second half, when the options have been taken one by one: the command's words. */
 void run_options_finish(struct run_options *o, char **words, int count);
+/* Read a small file that goes along under this name (borrowed); its bytes end with a NUL that does
+ * not count. NULL: said why, behind the option's name unless that is empty. */
+struct xos_job_file *run_options_file(struct run_options *o, const char *option, const char *path,
+                                      const char *name);
 void run_options_free(struct run_options *o);
 
 #endif

@@ -3,61 +3,10 @@
 
 #include "cmd/say.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define OPTIONS_MARK "#XOS"
 #define BLANKS " \t\r"
-
-static __attribute__((noreturn)) void refuse(const char *path, const char *why)
-{
-    cmd_say("%s: %s", path, why);
-    exit(CMD_USAGE);
-}
-
-static void no_file(const char *path)
-{
-    const char *why = strerror(errno);
-    if (errno == ENOENT && !strchr(path, '/'))
-        cmd_say("%s: %s: a script is meant; for a command write %s -- %s", path, why, cmd_name(),
-                path);
-    else
-        cmd_say("%s: %s", path, why);
-    exit(CMD_USAGE);
-}
-
-static size_t read_up_to(int fd, char *to, size_t max)
-{
-    size_t got = 0;
-    ssize_t n = 1;
-    while (got < max && (n = read(fd, to + got, max - got)) > 0)
-        got += (size_t)n;
-    return n < 0 ? 0 : got;
-}
-
-void script_open(struct script *s, const char *path)
-{
-    struct stat st;
-    const char *slash = strrchr(path, '/');
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        no_file(path);
-    if (!S_ISREG(st.st_mode))
-        refuse(path, "not a regular file: a script is one");
-    *s = (struct script){.name = slash ? slash + 1 : path, .text = cmd_need(SCRIPT_BYTES_MAX + 2)};
-    s->bytes = read_up_to(fd, s->text, SCRIPT_BYTES_MAX + 1);
-    s->text[s->bytes] = '\0';
-    close(fd);
-    if (s->bytes > SCRIPT_BYTES_MAX)
-        refuse(path, "more than 640 KiB (SCRIPT_BYTES_MAX): put what it needs on a volume, or send "
-                     "it with --in");
-    if (strncmp(s->text, "#!", 2) != 0 && strncmp(s->text, "\177ELF", 4) != 0)
-        refuse(path, "no script: its first line must name what runs it, as in #!/bin/sh");
-}
 
 /* One word from *at on, quotes taken away; NULL at the end of the line. *open: a quote was not
  * closed. */

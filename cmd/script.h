@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* script.h - a job's script, and the options that stand in it: "#XOS --time 2h", in the lines above
- * the first that is no comment. */
+/* script.h - the options that stand in a job's script: "#XOS --time 2h", in the lines above the
+ * first that is no comment. */
 #ifndef XOS_CMD_SCRIPT_H
 #define XOS_CMD_SCRIPT_H
 
 #include <stddef.h>
 
-#define SCRIPT_BYTES_MAX ((size_t)640 << 10)
 #define SCRIPT_WORDS_MAX 64 /* in one line */
-
-struct script {
-    const char *name; /* without its directory; points into the path */
-    char *text;       /* NUL-terminated */
-    size_t bytes;
-};
-
-/* Read it; what cannot be run as a script is said, and ends the command with 2. */
-void script_open(struct script *s, const char *path);
 
 /* Go on to the next line of options: *at is the offset to go on from, *line the line's number; both
  * begin as 0. Fills in words[0 … n-1], which live as long as the command, and returns n; 0 when

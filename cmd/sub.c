@@ -8,9 +8,11 @@
 #include "cmd/say.h"
 #include "cmd/script.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xos.h>
 
 /* From words and a script to a specification */
@@ -47,36 +49,42 @@ static void script_parse(struct run_options *o, const char *path, const char *te
     }
 }
 
-static void script_add(struct run_options *o, const struct script *s)
+static __attribute__((noreturn)) void refuse(const char *path, const char *why)
 {
-    if (o->file_count >= RUN_FILES_MAX || o->file_bytes + s->bytes > RUN_FILES_BYTES_MAX) {
-        cmd_say("the script and its files are more than %d, or than %zu KiB: put them on a volume",
-                RUN_FILES_MAX, RUN_FILES_BYTES_MAX >> 10);
+    cmd_say("%s: %s", path, why);
+    exit(CMD_USAGE);
+}
+
+/* Sent under its own name, which the job has too unless it is given another. */
+static void script_take(struct run_options *o, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash && access(path, F_OK) < 0 && errno == ENOENT) {
+        cmd_say("%s: no such script here; for a command write %s -- %s", path, cmd_name(), path);
         exit(CMD_USAGE);
     }
-    o->files[o->file_count++] =
-        (struct xos_job_file){.name = s->name, .mode = 0700, .data = s->text, .bytes = s->bytes};
+    struct xos_job_file *f = run_options_file(o, "", path, slash ? slash + 1 : path);
+    if (!f)
+        exit(CMD_USAGE);
+    if (strncmp(f->data, "#!", 2) != 0 && strncmp(f->data, "\177ELF", 4) != 0)
+        refuse(path, "no script: its first line must name what runs it, as in #!/bin/sh");
+    f->mode = 0700;
     o->spec.script = true;
+    o->spec.name = f->name;
+    script_parse(o, path, f->data);
 }
 
 static void parse(struct run_options *o, int argc, char **argv)
 {
     struct cmd_options look = run_options_batch_table;
-    struct script script = {.text = NULL};
     look.take = take_nothing;
     int first = cmd_options_parse(&look, argc, argv, NULL);
     *o = (struct run_options){.spec = XOS_JOB_SPEC};
-    if (first < argc && strcmp(argv[first - 1], "--") != 0) {
-        script_open(&script, argv[first]);
-        script_parse(o, argv[first], script.text);
-    }
+    if (first < argc && strcmp(argv[first - 1], "--") != 0)
+        script_take(o, argv[first]);
     (void)cmd_options_parse(&run_options_batch_table, argc, argv, o);
-    if (script.text) {
-        script_add(o, &script);
-        argv[first] = (char *)(uintptr_t)script.name;
-        if (!o->spec.name)
-            o->spec.name = script.name;
-    }
+    if (o->spec.script)
+        argv[first] = (char *)(uintptr_t)o->files[0].name;
     o->spec.keep = o->spec.stdin_closed = true;
     run_options_finish(o, argv + first, argc - first);
 }
