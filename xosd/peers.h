@@ -28,7 +28,8 @@
 #define PEERS_LINK_IDLE_MS 30000 /* a link that nobody holds */
 #define PEERS_SWEEP_MS 5000
 #define PEERS_MESSAGE_BYTES_MAX 65536
-#define PEERS_SKEW_MS 10000 /* a clock that is so far off is logged */
+#define PEERS_SKEW_MS 10000   /* a clock that is so far off is logged */
+#define PEERS_CLOCK_MS 600000 /* what was heard of a clock counts so long */
 
 struct peers;
 
@@ -70,7 +71,8 @@ void peers_release(struct peers *p, const char *node);
 /* A node met so far that is a head of this institution; NULL: none. Borrowed. */
 const char *peers_head(const struct peers *p, const char *institution);
 
-/* The peer whose clock differs most from ours, by what it wrote into its last answer. */
+/* The peer whose clock differs most from ours, by what it wrote into its last answer. The gauges of
+ * all are brought up to date at the same time. */
 struct peers_clock {
     char node[AUTH_NAME_BYTES_MAX + 1]; /* empty: none has answered */
     int64_t ahead_ms;                   /* its clock minus ours */

@@ -118,7 +118,7 @@ static void note_clock(const struct peers *p, const char *name, int64_t ahead_ms
         xos_log(XOS_EV_CLOCK_SKEW, "node=%s ahead_ms=%lld", name, (long long)ahead_ms);
     peer->has_clock = true;
     peer->ahead_ms = ahead_ms;
-    xos_metric_set(XOS_M_CLOCK_OFFSET_SECONDS, name, (double)ahead_ms / 1000);
+    peer->heard_ms = xos_env_mono_ms(p->env);
 }
 
 static int verify_answer(void *arg, const struct xos_envelope *e, const struct xos_answer *a,
@@ -171,10 +171,15 @@ void dials_free(struct peer *peer)
 
 void peers_clock(const struct peers *p, struct peers_clock *out)
 {
+    const uint64_t now = xos_env_mono_ms(p->env);
     *out = (struct peers_clock){.node = ""};
-    for (const struct peer *peer = p->table; peer; peer = peer->hh.next)
-        if (peer->has_clock && (!out->node[0] || llabs(peer->ahead_ms) > llabs(out->ahead_ms))) {
+    for (const struct peer *peer = p->table; peer; peer = peer->hh.next) {
+        if (!peer->has_clock || now - peer->heard_ms > PEERS_CLOCK_MS)
+            continue;
+        xos_metric_set(XOS_M_CLOCK_OFFSET_SECONDS, peer->name, (double)peer->ahead_ms / 1000);
+        if (!out->node[0] || llabs(peer->ahead_ms) > llabs(out->ahead_ms)) {
             memcpy(out->node, peer->name, sizeof(out->node));
             out->ahead_ms = peer->ahead_ms;
         }
+    }
 }

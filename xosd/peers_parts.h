@@ -44,7 +44,8 @@ struct peer {
     uint8_t key[XOS_CURVE_KEY_BYTES];
     int64_t key_until_ms;
     bool has_clock;
-    int64_t ahead_ms; /* its clock minus ours, of its last answer */
+    int64_t ahead_ms;  /* its clock minus ours, of its last answer … */
+    uint64_t heard_ms; /* … which came then, monotonic */
     bool held, linked;
     uint64_t used_ms; /* its link, monotonic */
     struct xos_dial *dials;

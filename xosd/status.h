@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* status.h - how this node is: what it does, and what is wrong with it.
+/* status.h - how this node is: what it does, and what is wrong with it (health.h).
  *
  * One look serves `xos status` (verb node.status), GET /healthz and the gauges of GET /metrics. It
  * is taken when somebody asks; by itself only the disk is looked at, since one that is full must
@@ -14,11 +14,6 @@
 #include "xosd/peers.h"
 
 #define STATUS_DISK_MS 10000
-#define STATUS_CERT_MS_MIN                                                                         \
-    INT64_C(14400000) /* a node's certificate that has less is not renewed                         \
-                       */
-#define STATUS_CA_MS_MIN (INT64_C(30) * 86400000)
-#define STATUS_CLOCK_MS_MAX 30000 /* half of what makes requests fail */
 
 struct status_config { /* borrowed */
     struct xos_loop *loop;
