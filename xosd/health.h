@@ -11,8 +11,9 @@
 
 #define HEALTH_TEXT_BYTES 256
 #define HEALTH_CHECKS_MAX 16
-#define HEALTH_CERT_MS_MIN INT64_C(14400000) /* a node's certificate that has less is not renewed  \
-                                              */
+#define HEALTH_CERT_MS_MIN                                                                         \
+    INT64_C(14400000) /* a node's certificate that has less is not renewed                         \
+                       */
 #define HEALTH_CA_MS_MIN (INT64_C(30) * 86400000)
 #define HEALTH_CLOCK_MS_MAX 30000 /* half of what makes requests fail */
 

@@ -10,8 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QUOTA_NAME_BYTES 256 /* with its NUL; as XOS_HEADER_NAME_MAX */
-
 struct quota;
 
 int quota_new(struct quota **out, struct xos_error *err);

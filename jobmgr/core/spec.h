@@ -16,6 +16,7 @@
 #define SPEC_TEXT_MAX 4096 /* need, prefer, want, cwd */
 #define SPEC_NODES_MAX 256 /* --on */
 #define SPEC_FILES_MAX 64  /* --in */
+#define SPEC_HOSTS_BYTES_MAX ((size_t)256 << 10) /* the text of XOS_HOSTS */
 #define SPEC_CPUS_MAX 65536
 #define SPEC_GRACE_MS_MAX 3600000
 

@@ -172,7 +172,7 @@ static int hosts_of(struct xos_slice papers, const struct bundle *b, struct xos_
     if (b->count && left >= sizeof(f))
         memcpy(&f, papers.data + sizeof(*b), sizeof(f));
     const char *wrong = bundle_file_check(&f, left);
-    if (wrong || strcmp(f.name, REQUEST_HOSTS) != 0 || f.bytes > REQUEST_HOSTS_BYTES_MAX)
+    if (wrong || strcmp(f.name, REQUEST_HOSTS) != 0 || f.bytes > SPEC_HOSTS_BYTES_MAX)
         return xos_fail(err, XOS_DENIED, "its papers: the first file is not " REQUEST_HOSTS);
     *hosts = (struct xos_slice){papers.data + sizeof(*b) + sizeof(f), f.bytes};
     return 0;

@@ -11,7 +11,6 @@
 
 /* The name of XOS_HOSTS in scratch; names of this kind are no user's. */
 #define REQUEST_HOSTS ".xos-hosts"
-#define REQUEST_HOSTS_BYTES_MAX ((size_t)256 << 10)
 
 /* What of a unit is not in its specification. */
 struct request_facts {

@@ -23,6 +23,15 @@ static void on_orphan(void *arg);
 static void on_again(void *arg);
 static void on_rewrite(void *arg);
 
+static void count_less(struct owned *o)
+{
+    if (o->counted) {
+        quota_remove(o->head->live, o->job->user);
+        quota_remove(o->head->live, o->job->vo);
+    }
+    o->counted = false;
+}
+
 void owned_free(struct owned *o)
 {
     if (!o)
@@ -41,10 +50,7 @@ void owned_free(struct owned *o)
     xos_buf_free(&o->grant);
     xos_buf_free(&o->hosts);
     warrant_free(&o->warrant);
-    if (o->counted)
-        quota_remove(o->head->users, o->job->user);
-    if (o->counted && o->counted_vo)
-        quota_remove(o->head->vos, o->job->vo);
+    count_less(o);
     spec_free(o->spec);
     job_free(o->job);
     xos_free(o);
@@ -81,7 +87,7 @@ int owned_new(struct owned **out, struct head *h, int64_t number, struct xos_sli
     o->number = number;
     o->spec_bytes = XOS_BUF(SPEC_BYTES_MAX);
     o->grant = XOS_BUF(XOS_BODY_BYTES_MAX);
-    o->hosts = XOS_BUF(HEAD_HOSTS_BYTES_MAX);
+    o->hosts = XOS_BUF(SPEC_HOSTS_BYTES_MAX);
     o->run = (struct xos_task){.run = on_run, .arg = o};
     if (owned_fill(o, spec, grant, err) < 0) {
         owned_free(o);
@@ -124,14 +130,12 @@ static void count_live(struct owned *o)
 {
     struct head *h = o->head;
     bool lives = o->job->sequence > 0 && !o->job->done;
-    if (lives && !o->counted && quota_add(h->users, o->job->user, NULL) == 0) {
-        o->counted = true;
-        o->counted_vo = quota_add(h->vos, o->job->vo, NULL) == 0;
-    } else if (!lives && o->counted) {
-        quota_remove(h->users, o->job->user);
-        if (o->counted_vo)
-            quota_remove(h->vos, o->job->vo);
-        o->counted = false;
+    if (!lives)
+        count_less(o);
+    else if (!o->counted && quota_add(h->live, o->job->user, NULL) == 0) {
+        o->counted = quota_add(h->live, o->job->vo, NULL) == 0;
+        if (!o->counted)
+            quota_remove(h->live, o->job->user);
     }
 }
 
@@ -601,9 +605,8 @@ int head_new(struct head **out, const struct head_config *config, struct xos_err
         head_free(h);
         return xos_fail(err, XOS_NOMEM, "head");
     }
-    if (quota_new(&h->users, err) < 0 || quota_new(&h->vos, err) < 0 ||
-        head_hold_new(&h->hold, h, err) < 0 || head_load(h, err) < 0 ||
-        xos_rpc_serve(h->rpc, head_verbs, head_verb_count, h, err) < 0) {
+    if (quota_new(&h->live, err) < 0 || head_hold_new(&h->hold, h, err) < 0 ||
+        head_load(h, err) < 0 || xos_rpc_serve(h->rpc, head_verbs, head_verb_count, h, err) < 0) {
         head_free(h);
         return xos_wrap(err, "head");
     }
@@ -634,8 +637,7 @@ void head_free(struct head *h)
         owned_drop(o);
     }
     xos_loop_undefer(h->loop, &h->room);
-    quota_free(h->users);
-    quota_free(h->vos);
+    quota_free(h->live);
     xos_free(h->candidates);
     xos_free(h);
 }

@@ -24,8 +24,7 @@
 #define HEAD_LIST_MAX 1000          /* jobs in one answer */
 
 #define HEAD_CANDIDATES_MAX 1024
-#define HEAD_ADDRESS_BYTES 64                    /* with its NUL */
-#define HEAD_HOSTS_BYTES_MAX ((size_t)256 << 10) /* of XOS_HOSTS */
+#define HEAD_ADDRESS_BYTES 64 /* with its NUL */
 
 struct head_config {
     struct xos_loop *loop;

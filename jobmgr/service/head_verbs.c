@@ -128,33 +128,30 @@ static void serve_report(void *service, struct xos_call *call)
 
 /* Users: submit, watch, signal */
 
-static bool over(uint32_t live, uint32_t limit, const char *name, const char *who,
-                 struct xos_error *err)
+static int check_live(struct head *h, const char *limit, uint32_t most, const char *name,
+                      struct xos_error *err)
 {
-    if (!limit || live < limit)
-        return false;
-    xos_metric_add(XOS_M_LIMITS_REACHED, name, 1);
-    xos_fail(err, XOS_LIMIT, "%s: %.80s has %u live jobs, the most that [limits] allows", name, who,
-             live);
-    return true;
+    uint32_t live = quota_count(h->live, name);
+    if (!most || live < most)
+        return 0;
+    xos_metric_add(XOS_M_LIMITS_REACHED, limit, 1);
+    return xos_fail(err, XOS_LIMIT, "%s: %.80s has %u live jobs, the most that [limits] allows",
+                    limit, name, live);
 }
 
 static int check_limits(struct head *h, const struct xos_caller *who, struct xos_error *err)
 {
+    const struct head_config *c = &h->config;
     if (h->full) {
         xos_metric_add(XOS_M_LIMITS_REACHED, "spool_min_free", 1);
-        return xos_fail(
-            err, XOS_LIMIT,
-            "spool_min_free: the disk of %s is too full for new jobs; its administrator "
-            "must make room",
-            h->config.node);
+        return xos_fail(err, XOS_LIMIT,
+                        "spool_min_free: the disk of %s is too full for new jobs: its "
+                        "administrator must make room",
+                        c->node);
     }
-    if (over(quota_count(h->users, who->name), h->config.jobs_per_user, "jobs_per_user", who->name,
-             err))
+    if (check_live(h, "jobs_per_user", c->jobs_per_user, who->name, err) < 0)
         return -1;
-    return over(quota_count(h->vos, who->vo), h->config.jobs_per_vo, "jobs_per_vo", who->vo, err)
-               ? -1
-               : 0;
+    return check_live(h, "jobs_per_vo", c->jobs_per_vo, who->vo, err);
 }
 
 /* Ids are the clients' choice: one user's must not meet another's. */

@@ -37,10 +37,10 @@ struct owned {
     struct watcher *watchers;
     struct xos_timer *retry, *orphan, *again, *rewrite;
     struct xos_task run;
-    struct report *reports;   /* of workers: answered when their event is durable */
-    unsigned calls;           /* of ours, under way */
-    bool waits;               /* in head.waiting */
-    bool counted, counted_vo; /* in head.users and head.vos */
+    struct report *reports; /* of workers: answered when their event is durable */
+    unsigned calls;         /* of ours, under way */
+    bool waits;             /* in head.waiting */
+    bool counted;           /* in head.live */
     struct owned *prev, *next;
     UT_hash_handle hh; /* by job->id */
     UT_hash_handle by_operation;
@@ -58,7 +58,7 @@ struct head {
     struct owned *operations; /* the same jobs, those that were submitted under an operation id */
     struct owned *waiting;    /* for room, the first to come in front */
     struct xos_task room;
-    struct quota *users, *vos; /* live jobs of each */
+    struct quota *live; /* jobs, by user and by VO: no two of them share a name */
     int64_t last_number;
     bool full; /* the disk has no room for new jobs */
     struct head_hold *hold;

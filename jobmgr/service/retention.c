@@ -25,7 +25,8 @@ struct retention {
     int64_t before_ms; /* of the jobs that go now */
     bool sweeping;     /* a batch of jobs is on its way to the store */
     unsigned removing; /* units that execd was asked to remove, or whose record goes */
-    bool more;
+    bool more;         /* there was a full batch, and something of it went */
+    bool full;         /* the batch of units that is under way */
     struct removal removals[RETENTION_UNITS_MAX];
 };
 
@@ -106,10 +107,12 @@ static void removal_done(struct removal *x)
     again(r);
 }
 
+/* What could not be removed is not asked for again at once. */
 static void on_deleted(void *arg, const struct xos_error *result)
 {
-    (void)result;
-    removal_done(arg);
+    struct removal *x = arg;
+    x->r->more |= x->r->full && result->code == XOS_NONE;
+    removal_done(x);
 }
 
 static void on_removed(void *arg, const struct xos_error *result, const struct execd_answer *answer,
@@ -161,7 +164,7 @@ static void sweep_output(struct retention *r)
         memcpy(ids[count++], id, len);
     }
     xos_rows_free(rows);
-    r->more |= count == RETENTION_UNITS_MAX;
+    r->full = count == RETENTION_UNITS_MAX;
     for (size_t i = 0; i < count; i++)
         remove_one(r, ids[i]);
 }
