@@ -3,7 +3,9 @@
 # user, everything below one directory of its own.
 #
 #   . tests/lib/standalone.sh
-#   standalone_up           DIR, XOS_SOCKET and as_user are set
+#   standalone_begin        DIR, XOS_SOCKET, as_user and work (a directory for all) are set
+#   standalone_up           the same, with a status instead of an end, and without work
+#   status 7 "a name" xrun -- sh -c 'exit 7'      $work/out and $work/err have what it said
 #   as_user xrun -- true
 #   standalone_down         also at exit
 # shellcheck shell=sh
@@ -78,6 +80,19 @@ spool = $DIR/spool
 ${1:-}
 EOF
     standalone_execd && standalone_xosd
+}
+
+standalone_begin() { # standalone_begin [CONF-LINES]
+    standalone_up "$@" || { cat "$DIR"/*.log; echo "Bail out! no node"; exit 1; }
+    work=$(mktemp -d "$DIR/work.XXXXXX") && chmod 777 "$work"
+}
+
+# A check: what a command of the node's user ends with.
+status() { # status WANTED NAME COMMAND…
+    wanted=$1 name=$2
+    shift 2
+    as_user "$@" </dev/null >"$work/out" 2>"$work/err"
+    is $? "$wanted" "$name"
 }
 
 # The processes of this node and of its units: by their words, environment, directory or open files,

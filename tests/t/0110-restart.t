@@ -7,8 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/standalone.sh
 trap standalone_down EXIT
-standalone_up || { cat "$DIR"/*.log; echo "Bail out! no node"; exit 1; }
-work=$(mktemp -d "$DIR/work.XXXXXX") && chmod 777 "$work"
+standalone_begin
 
 rounds=$((${XOS_TEST_SIZE:-1} >= 10 ? 10 : 3))
 jobs=20

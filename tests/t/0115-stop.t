@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit 1
 export ASAN_OPTIONS=detect_leaks=1
 . tests/lib/standalone.sh
 trap standalone_down EXIT
-standalone_up || { cat "$DIR"/*.log; echo "Bail out! no node"; exit 1; }
+standalone_begin
 is "$(as_user xrun -- echo hello </dev/null)" hello "a job before"
 as_user xrun -- sh -c 'echo begun; sleep 3; echo done; exit 5' </dev/null >"$DIR/out" &
 client=$!

@@ -8,8 +8,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/standalone.sh
 trap standalone_down EXIT
-standalone_up || { cat "$DIR"/*.log; echo "Bail out! no node"; exit 1; }
-work=$(mktemp -d "$DIR/work.XXXXXX") && chmod 777 "$work"
+standalone_begin
 
 pid_of() { # pid_of PROGRAM: of the one unit that runs
     for p in $(standalone_left); do

@@ -7,9 +7,8 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/standalone.sh
 trap standalone_down EXIT
-standalone_up "[limits]
-output_per_unit = 16MiB" || { cat "$DIR"/*.log; echo "Bail out! no node"; exit 1; }
-work=$(mktemp -d "$DIR/work.XXXXXX") && chmod 777 "$work"
+standalone_begin "[limits]
+output_per_unit = 16MiB"
 xosd_was=$xosd_pid
 
 raw() { as_user perl tests/lib/rawclient "$@"; }

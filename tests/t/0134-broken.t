@@ -12,8 +12,7 @@ finish() {
     [ -z "$small" ] || { umount "$small" && rmdir "$small"; }
 }
 trap finish EXIT
-standalone_up || { cat "$DIR"/*.log; echo "Bail out! no node"; exit 1; }
-work=$(mktemp -d "$DIR/work.XXXXXX") && chmod 777 "$work"
+standalone_begin
 
 said() { # said STATUS-GOT STATUS-WANTED PATTERN NAME
     is "$1.$(wc -l <"$work/said")" "$2.1" "$4: one line, exit $2"

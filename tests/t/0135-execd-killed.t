@@ -7,8 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/standalone.sh
 trap standalone_down EXIT
-standalone_up || { cat "$DIR"/*.log; echo "Bail out! no node"; exit 1; }
-work=$(mktemp -d "$DIR/work.XXXXXX") && chmod 777 "$work"
+standalone_begin
 
 full=3000 size=${XOS_TEST_SIZE:-1}
 jobs=$((full * size / 100 > 100 ? full * size / 100 : 100))

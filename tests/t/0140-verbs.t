@@ -7,16 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/lib/standalone.sh
 trap standalone_down EXIT
-standalone_up || { cat "$DIR"/*.log; echo "Bail out! no node"; exit 1; }
-work=$(mktemp -d "$DIR/work.XXXXXX") && chmod 777 "$work"
-
-# status WANTED NAME COMMAND…
-status() {
-    wanted=$1 name=$2
-    shift 2
-    as_user "$@" </dev/null >"$work/out" 2>"$work/err"
-    is $? "$wanted" "$name"
-}
+standalone_begin
 
 # Xps
 status 0 "no job at all" xps

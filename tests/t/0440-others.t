@@ -58,6 +58,15 @@ ok $? "alice needs no rule"
 is "$(alice xps --json | jq length) $(alice xps -a --json | jq length)" "2 2" "alice sees her two"
 job=$(bob xsub --on n1.vu -- sleep 600)
 is "$(bob xps -a --json | jq -r '.[].id')" "$job" "bob sees his at vu"
+
+# What a VO may have in all: one job more would be too much.
+conf=$(box_dir n1.vu)/xosd.conf
+grep -q '^\[limits\]' "$conf" || echo '[limits]' >>"$conf"
+sed -i '/^\[limits\]/a jobs_per_vo = 1' "$conf"
+kill -HUP "$(box_pid n1.vu)"
+refused() { bob xsub -- true >"$work/out" 2>"$work/err"; [ $? = 1 ] && grep -q 'jobs_per_vo: vo:demo@inria has 1 live jobs' "$work/err"; }
+wait_for 10 refused
+ok $? "the VO has as many jobs as it may have" || cat "$work/err"
 bob xkill "$job"
 box_down
 done_testing
