@@ -49,7 +49,7 @@ int cmd_attach(int argc, char **argv)
         cmd_say("which job? xattach inria-1042, or inria-1042.3 for one unit of it");
         return CMD_USAGE;
     }
-    config.client = cmd_connect(NULL);
+    config.client = cmd_connect(NULL, CMD_XOS);
     if (xos_client_parse_job(config.client, argv[first], id, &unit, &fault) < 0) {
         cmd_say("%s", fault.text);
         return CMD_USAGE;

@@ -25,7 +25,7 @@ const struct cmd_command cmd_commands[] = {
 };
 const size_t cmd_command_count = sizeof(cmd_commands) / sizeof(cmd_commands[0]);
 
-struct xos_client *cmd_connect(const char *vo)
+struct xos_client *cmd_connect(const char *vo, int failed)
 {
     struct xos_client *client;
     struct xos_fault fault;
@@ -35,5 +35,5 @@ struct xos_client *cmd_connect(const char *vo)
         (!vo || !vo[0] || xos_client_act(client, vo, &fault) == 0))
         return client;
     cmd_say("%s", fault.text);
-    exit(CMD_XOS);
+    exit(failed);
 }

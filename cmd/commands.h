@@ -37,7 +37,7 @@ extern const struct cmd_options cmd_nodes_options, cmd_node_options, cmd_sandbox
 extern const struct cmd_options cmd_status_options;
 extern const struct cmd_options cmd_login_options, cmd_logout_options, cmd_whoami_options;
 
-/* Connect, or say why not and end with 125. */
-struct xos_client *cmd_connect(const char *vo);
+/* Connect, or say why not and end with this status: 125 of what stands for a job, else 1. */
+struct xos_client *cmd_connect(const char *vo, int failed);
 
 #endif

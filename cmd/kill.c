@@ -122,7 +122,7 @@ int cmd_kill(int argc, char **argv)
                               : "KILL_JOBS_MAX: too many jobs at once");
         return CMD_USAGE;
     }
-    struct xos_client *client = cmd_connect(NULL);
+    struct xos_client *client = cmd_connect(NULL, CMD_FAILED);
     for (int i = first; i < argc; i++)
         ask(client, &o, &k, argv[i]);
     while (k.left && xos_client_dispatch(client, -1, NULL) == 0)

@@ -89,7 +89,7 @@ int cmd_log(int argc, char **argv)
         cmd_say("which job? xlog inria-1042, or inria-1042.3 for one unit of it");
         return CMD_USAGE;
     }
-    config.client = cmd_connect(NULL);
+    config.client = cmd_connect(NULL, CMD_FAILED);
     if (xos_client_parse_job(config.client, argv[first], id, &unit, &fault) < 0) {
         cmd_say("%s", fault.text);
         return CMD_USAGE;

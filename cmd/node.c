@@ -27,15 +27,15 @@ int cmd_node(int argc, char **argv)
     bool drains = strcmp(verb, verbs[0]) == 0;
     if (!drains && strcmp(verb, verbs[1]) != 0) {
         const char *near = verb[0] ? xos_client_suggest(verb, verbs, 2) : NULL;
-        cmd_say("%s%s%s%s", verb, verb[0] ? ": no such verb: " : "no verb: ",
-                near ? "did you mean " : "drain or resume", near ? near : "");
+        cmd_say("%s%s%s%s%s", verb, verb[0] ? ": no such verb: " : "no verb: ",
+                near ? "did you mean " : "drain or resume", near ? near : "", near ? "?" : "");
         return CMD_USAGE;
     }
     if (first + 1 >= argc) {
         cmd_say("%s: which node? xnodes lists them", verb);
         return CMD_USAGE;
     }
-    struct xos_client *client = cmd_connect(NULL);
+    struct xos_client *client = cmd_connect(NULL, CMD_FAILED);
     for (int i = first + 1; i < argc; i++)
         if (xos_node_drain(client, argv[i], drains, &fault) < 0) {
             cmd_say("%s: %s", argv[i], fault.text);

@@ -144,9 +144,10 @@ static int show(const struct xos_nodes *list, const struct nodes_options *o, cha
         printf("%s%s", n && !o->json ? "\n" : "", list->explanation);
     if (list->more)
         cmd_say("there are more nodes than one listing has: narrow it with --need");
-    if (n == 0)
-        cmd_say(count ? "no such node is known here"
-                      : "no node meets the need: --explain says why");
+    if (n == 0 && count)
+        cmd_say("%s%s: no such node is known here", names[0], count > 1 ? ", …" : "");
+    else if (n == 0)
+        cmd_say("no node meets the need: --explain says why");
     return rc < 0 || n == 0 ? CMD_FAILED : CMD_OK;
 }
 
@@ -156,7 +157,7 @@ int cmd_nodes(int argc, char **argv)
     struct xos_nodes *list = NULL;
     struct xos_fault fault;
     int first = cmd_options_parse(&cmd_nodes_options, argc, argv, &o);
-    struct xos_client *client = cmd_connect(NULL);
+    struct xos_client *client = cmd_connect(NULL, CMD_FAILED);
     int status = CMD_FAILED;
     if (xos_nodes_list(client, o.need, o.prefer, o.explain ? XOS_NODES_EXPLAIN : 0, &list,
                        &fault) == 0) {

@@ -283,7 +283,7 @@ int cmd_ps(int argc, char **argv)
         cmd_say("PS_JOBS_MAX: more than %d jobs at once", PS_JOBS_MAX);
         return CMD_USAGE;
     }
-    struct xos_client *client = cmd_connect(NULL);
+    struct xos_client *client = cmd_connect(NULL, CMD_FAILED);
     int count = names_take(client, argv + first, argc - first, ids);
     if (xos_jobs_list(client, (const char *const *)ids, (size_t)count, PS_ENDED_WITHIN_MS,
                       o.all ? XOS_LIST_EVERYBODY : 0, &list, &fault) < 0)

@@ -37,7 +37,7 @@ int cmd_run(int argc, char **argv)
                                     .command = o.spec.argv[0]};
     if (o.spec.pty)
         (void)cmd_tty_size(&o.spec.rows, &o.spec.columns);
-    config.client = cmd_connect(o.vo);
+    config.client = cmd_connect(o.vo, CMD_XOS);
     session_new(&session, &config);
     int status = CMD_USAGE;
     if (session_prepare(session) == 0) {

@@ -254,10 +254,11 @@ static int env(const struct sandbox *s, const char *who, const char *node)
     const char *user = at && i < s->institution_count ? sandbox_user_of(i) : NULL;
     if (!user || strlen(user) != (size_t)(at - who) ||
         strncmp(user, who, (size_t)(at - who)) != 0) {
-        cmd_say("env: which user? %s@%s%s%s%s", sandbox_user_of(0), s->institutions[0],
-                s->institution_count > 1 ? " or " : "",
-                s->institution_count > 1 ? sandbox_user_of(1) : "",
-                s->institution_count > 1 ? "@…" : "");
+        const bool two = s->institution_count > 1;
+        cmd_say("env: %s%s%s@%s%s%s%s%s", who ? who : "which user? ",
+                who ? " is nobody here: name " : "", sandbox_user_of(0), s->institutions[0],
+                two ? " or " : "", two ? sandbox_user_of(1) : "", two ? "@" : "",
+                two ? s->institutions[1] : "");
         return CMD_USAGE;
     }
     (void)snprintf(n1, sizeof(n1), "n1.%s", s->institutions[i]);
@@ -337,7 +338,13 @@ static bool known(const struct sandbox *s, const char *name)
 
 static int cut(struct sandbox *s, const char *a, const char *b)
 {
-    if (!a || !b || !known(s, a) || !known(s, b) || strcmp(a, b) == 0) {
+    const char *strange = a && !known(s, a) ? a : b && !known(s, b) ? b : NULL;
+    if (strange) {
+        cmd_say("cut: %s is neither a node nor an institution: xos sandbox status lists them",
+                strange);
+        return CMD_USAGE;
+    }
+    if (!a || !b || strcmp(a, b) == 0) {
         cmd_say("cut: two nodes or institutions are needed: xos sandbox cut inria vu");
         return CMD_USAGE;
     }
@@ -381,8 +388,8 @@ static const struct verb *find(const char *name, int words)
     }
     const char *near = name ? xos_client_suggest(name, names, VERBS) : NULL;
     if (name)
-        cmd_say("%s: no such verb%s%s", name, near ? ": did you mean " : ": --help lists them",
-                near ? near : "");
+        cmd_say("%s: no such verb: %s%s%s", name, near ? "did you mean " : "--help lists them",
+                near ? near : "", near ? "?" : "");
     else
         cmd_say("no verb: up, status, down, env, kill, lose, start, cut or heal");
     return NULL;

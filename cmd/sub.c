@@ -139,7 +139,7 @@ int cmd_sub(int argc, char **argv)
 {
     struct run_options o;
     parse(&o, argc, argv);
-    struct xos_client *client = cmd_connect(o.vo);
+    struct xos_client *client = cmd_connect(o.vo, CMD_FAILED);
     int status = submit(client, &o.spec);
     xos_client_free(client);
     run_options_free(&o);

@@ -91,7 +91,7 @@ int cmd_wait(int argc, char **argv)
         cmd_say(first >= argc ? "which job? inria-1042" : "WAIT_JOBS_MAX: too many jobs at once");
         return CMD_USAGE;
     }
-    struct xos_client *client = cmd_connect(NULL);
+    struct xos_client *client = cmd_connect(NULL, CMD_XOS);
     for (int i = first; i < argc; i++)
         watch(client, &w, argv[i]);
     uint64_t deadline = w.time_ms ? cmd_now_ms() + w.time_ms : UINT64_MAX;

@@ -107,6 +107,24 @@ done <<'EOT'
 1^no sandbox^xos sandbox status --dir "$work/none"
 1^no sandbox^xos sandbox kill n1.inria --dir "$work/none"
 EOT
+# Where no xosd runs: one line, and 125 only of what stands for a job.
+while read -r wanted words; do
+    # shellcheck disable=SC2086
+    as_user env XOS_SOCKET="$work/none" $words </dev/null >"$work/out" 2>"$work/err"
+    is "$? $(wc -l <"$work/err") $(grep -c 'does not run here' "$work/err")" "$wanted 1 1" "without xosd: $words"
+done <<'EOT'
+125 xrun -- true
+125 xwait 1
+125 xattach --no-input 1
+1 xsub -- true
+1 xps
+1 xkill 1
+1 xlog 1
+1 xnodes
+1 xos node drain n1.local
+1 xos status
+EOT
+
 is "$(as_user xps -a --json | jq length)" 3 "nothing was submitted but what its owner refused (125)"
 
 # Files. One line that names the file, the line and what may stand there.

@@ -44,7 +44,8 @@ is "$(xos sandbox status | grep -c 'up *up')" 4 "four nodes"
     net=$(jq -r .net "$XOS_SANDBOX/sandbox.json")
     is "$(ip -n "$net.n1.inria" -o -4 addr show eth0 | grep -c '10\.76\.0\.1/')" 1 "a node has its own network"
 }
-is "$(xos sandbox env nobody@inria 2>&1 >/dev/null | grep -c 'which user')" 1 "an unknown user"
+is "$(xos sandbox env nobody@inria 2>&1 >/dev/null | grep -c 'nobody@inria is nobody here: name alice@inria or bob@vu')" 1 "an unknown user"
+is "$(xos sandbox cut inria vuu 2>&1 | grep -c 'vuu is neither')" 1 "a cable to nobody"
 is "$(xos sandbox env alice@inria --node n9.vu 2>&1 >/dev/null | grep -c 'no such node')" 1 "an unknown node"
 xos sandbox stauts >"$work/out" 2>&1
 is "$? $(grep -c 'did you mean status' "$work/out")" "2 1" "a mistyped verb"
