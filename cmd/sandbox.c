@@ -43,7 +43,8 @@ static int take(void *arg, int key, const char *value)
 }
 
 static const struct argp_option table[] = {
-    {"dir", BOX_DIR, "DIR", 0, "Where it lives ($XOS_SANDBOX, else ~/.xos/sandbox)", 0},
+    {"dir", BOX_DIR, "DIR", 0,
+     "Where it lives ($XOS_SANDBOX, else ~/.xos/sandbox; of root /var/lib/xos-sandbox)", 0},
     {"institutions", BOX_INSTITUTIONS, "LIST", 0, "up: their names (inria,vu)", 0},
     {"nodes", BOX_NODES, "N", 0, "up: nodes of each institution (2)", 0},
     {"node", BOX_NODE, "NODE", 0, "env: the node to work on (n1 of the user's institution)", 0},
